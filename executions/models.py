@@ -1,0 +1,236 @@
+"""Executions, their frames, the slices that walk them, and the journal."""
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from director.ids import uuid7
+from executions.querysets import ExecutionQuerySet
+from executions.states import ExecutionStatus, FrameStatus, StepStatus, WaitingFor
+from workflows.models import Workflow, WorkflowVersion
+
+
+class TriggerType(models.TextChoices):
+    MANUAL = "manual"
+    API = "api"
+    COMMAND = "command"
+    RETRY = "retry"
+    REPLAY = "replay"
+
+
+class Control(models.TextChoices):
+    """What a person asked of a run; travels with every claim and commit."""
+
+    NONE = "", "none"
+    PAUSE = "pause"
+    CANCEL = "cancel"
+
+
+class Execution(models.Model):
+    """One run of one version. Created only by `executions.services.start_execution`, then only updated."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # The number people see (#1842); given by a database sequence.
+    number = models.BigIntegerField(unique=True, editable=False, db_default=models.Func(models.Value("executions_number_seq"), function="nextval"))
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="executions")
+    version = models.ForeignKey(WorkflowVersion, on_delete=models.PROTECT, related_name="executions")
+    status = models.CharField(max_length=10, choices=ExecutionStatus, default=ExecutionStatus.QUEUED)
+    control = models.CharField(max_length=10, choices=Control, blank=True, default=Control.NONE)
+    trigger_type = models.CharField(max_length=20, choices=TriggerType)
+    trigger_data = models.JSONField(default=dict, blank=True)
+    replay_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replays")
+    overrides = models.JSONField(default=dict, blank=True)
+    labels = models.JSONField(default=dict, blank=True)
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null is outside the unique index
+    request_fingerprint = models.CharField(max_length=64, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    # What went through record iterates of this run, written when it ends; the CHECK below holds the sum.
+    records_total = models.PositiveIntegerField(default=0)
+    records_complete = models.PositiveIntegerField(default=0)
+    records_failed = models.PositiveIntegerField(default=0)
+    records_skipped = models.PositiveIntegerField(default=0)
+    records_cancelled = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ExecutionQuerySet.as_manager()
+
+    class Meta:
+        db_table = "executions"
+        ordering = ("-number",)
+        constraints = (
+            models.CheckConstraint(condition=Q(status__in=ExecutionStatus.values), name="execution_status_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=("completed", "failed", "cancelled"), finished_at__isnull=False)
+                | (~Q(status__in=("completed", "failed", "cancelled")) & Q(finished_at__isnull=True)),
+                name="execution_terminal_is_finished",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="completed")
+                | Q(records_total=F("records_complete") + F("records_failed") + F("records_skipped") + F("records_cancelled")),
+                name="execution_counts_add_up",
+            ),
+            models.UniqueConstraint(
+                fields=("started_by", "workflow", "idempotency_key"),
+                condition=Q(idempotency_key__isnull=False),
+                name="execution_idempotency_key",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("workflow", "-number"), name="execution_by_workflow"),
+            # The sweep looks only at what is not over.
+            models.Index(fields=("status",), condition=~Q(status__in=("completed", "failed", "cancelled")), name="execution_open"),
+            GinIndex(fields=("labels",), name="execution_labels", opclasses=("jsonb_path_ops",)),
+        )
+
+    def __str__(self) -> str:
+        return f"#{self.number}"
+
+
+class ExecutionSlice(models.Model):
+    """One task run that walks frames of an execution; the lease of all frames it holds, and their fence.
+
+    A frame is held as long as its slice is open. Marking the slice lost (by the sweep, under its row lock) takes every
+    frame from it at once: the walker's next commit finds its slice lost and changes nothing.
+    """
+
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="slices")
+    worker = models.CharField(max_length=200)
+    # The database session of the walker; when that session is gone, so is the walker.
+    backend_pid = models.IntegerField()
+    backend_start = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    # The frame walked alone because it was in a batch whose worker died.
+    suspect_frame_id = models.BigIntegerField(null=True)
+    started_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "execution_slices"
+        indexes = (models.Index(fields=("expires_at",), name="slice_by_expiry"),)
+
+    def __str__(self) -> str:
+        return f"slice {self.pk} of {self.worker}"
+
+
+class ExecutionFrame(models.Model):
+    """One walk of a block: the root walks the top level, an iterate makes one per record.
+
+    No foreign-key constraints on the columns the journal writes in bulk: the engine is the only writer, and a check per
+    row would double the cost of a record-step.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="frames", db_constraint=False)
+    parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="children", db_constraint=False)
+    # Alias of the iterate whose body is walked; empty for the root.
+    alias = models.CharField(max_length=100, blank=True)
+    record = models.ForeignKey(
+        "records.WorkflowRecord", on_delete=models.SET_NULL, null=True, related_name="frames", db_constraint=False
+    )
+    position = models.PositiveIntegerField(default=0)
+    status = models.CharField(max_length=10, choices=FrameStatus, default=FrameStatus.READY)
+    waiting_for = models.CharField(max_length=10, choices=WaitingFor, blank=True, db_default="")
+    # When a parked frame becomes ready by itself.
+    wake_at = models.DateTimeField(null=True, blank=True)
+    slice_id = models.BigIntegerField(null=True, blank=True)
+    # Whether the journal has anything of this frame: a fresh one is walked without asking.
+    walked = models.BooleanField(db_default=False)
+    # How often it was walked as a suspect when its worker died; plus one for having been in such a batch.
+    crashes = models.PositiveSmallIntegerField(db_default=0)
+    # How often on_error: retry has walked it again.
+    retries = models.PositiveSmallIntegerField(db_default=0)
+    at_step = models.CharField(max_length=100, blank=True, db_default="")
+    error = models.JSONField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "execution_frames"
+        constraints = (
+            models.CheckConstraint(condition=Q(status__in=FrameStatus.values), name="frame_status_known"),
+            models.CheckConstraint(condition=~Q(status="running") | Q(slice_id__isnull=False), name="frame_running_is_held"),
+        )
+        indexes = (
+            # Claiming: the next ready frames of an execution, in order.
+            models.Index(fields=("execution", "id"), condition=Q(status="ready"), name="frame_ready"),
+            # Frames to take back from a lost slice, and how many of an iterate are being walked.
+            models.Index(fields=("slice_id",), condition=Q(status="running"), name="frame_held"),
+            # Whether an iterate still has open children, and which of them are ready.
+            models.Index(fields=("parent", "id"), condition=Q(status__in=("ready", "running", "waiting")), name="frame_open_child"),
+            models.Index(fields=("wake_at",), condition=Q(status="waiting", wake_at__isnull=False), name="frame_timer"),
+            # The execution page's table: records of an iterate by status, paged by key.
+            models.Index(fields=("execution", "status", "id"), name="frame_by_status"),
+            models.Index(fields=("parent", "position"), name="frame_by_position"),
+            models.Index(fields=("record", "-id"), name="frame_by_record"),
+        )
+
+    def __str__(self) -> str:
+        return f"frame {self.pk}"
+
+
+class ExecutionStep(models.Model):
+    """The journal row of one attempt of one step in one frame. Written only by the engine's journal."""
+
+    id = models.BigAutoField(primary_key=True)
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="steps", db_constraint=False)
+    frame = models.ForeignKey(ExecutionFrame, on_delete=models.CASCADE, related_name="steps", db_constraint=False)
+    record = models.ForeignKey(
+        "records.WorkflowRecord", on_delete=models.SET_NULL, null=True, related_name="steps", db_constraint=False
+    )
+    alias = models.CharField(max_length=100)
+    attempt = models.PositiveSmallIntegerField(default=1)
+    status = models.CharField(max_length=12, choices=StepStatus)
+    input = models.JSONField(null=True)
+    output = models.JSONField(null=True)
+    error = models.JSONField(null=True)
+    # SHA-256 of the rendered input of a side effect: what a recording is matched by.
+    fingerprint = models.CharField(max_length=64, blank=True, db_default="")
+    started_at = models.DateTimeField()
+    # Null while running.
+    duration_ms = models.FloatField(null=True)
+
+    class Meta:
+        db_table = "execution_steps"
+        constraints = (
+            models.UniqueConstraint(fields=("frame", "alias", "attempt"), name="journal_one_row_per_attempt"),
+            models.CheckConstraint(condition=Q(status__in=StepStatus.values), name="journal_status_known"),
+        )
+        indexes = (
+            # The execution's steps, newest or by alias, paged by key.
+            models.Index(fields=("execution", "alias", "id"), name="journal_by_step"),
+            # The record's story.
+            models.Index(fields=("record", "-id"), condition=Q(record__isnull=False), name="journal_by_record"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.alias} attempt {self.attempt}"
+
+
+class ExecutionCount(models.Model):
+    """Progress, kept as the journal is written: per step and status, in shards so that slices do not wait for each other.
+
+    `kind` is "step" (journal rows of the step by status) or "frame" (frames of the iterate by status). The sum over
+    the shards is the count; a single shard may be negative.
+    """
+
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="counts", db_constraint=False)
+    kind = models.CharField(max_length=5)
+    alias = models.CharField(max_length=100)
+    status = models.CharField(max_length=12)
+    shard = models.PositiveSmallIntegerField()
+    count = models.BigIntegerField(default=0)
+    # Sum of durations, for "1.9 s each".
+    duration_ms = models.FloatField(default=0)
+
+    class Meta:
+        db_table = "execution_counts"
+        constraints = (
+            models.UniqueConstraint(fields=("execution", "kind", "alias", "status", "shard"), name="count_shard_unique"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.alias} {self.status}: {self.count}"
