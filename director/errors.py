@@ -1,0 +1,52 @@
+"""The tree of errors that Director raises on purpose; each app's `errors.py` adds its leaves.
+
+    DirectorError          code, http_status, message for people, data for programs
+      RecordError          records/errors.py
+      ConnectorError       connectors/errors.py
+      WorkflowError        workflows/errors.py
+      ExecutionError       executions/errors.py
+      SetupError           what keeps the program itself from running
+
+A leaf is raised with its facts, kept as attributes and handed on to `super().__init__(*facts)`, so that it pickles:
+
+    class RecordNotFound(RecordError):
+        code = "record_not_found"
+        http_status = 404
+
+        def __init__(self, workflow: str, record_id: str) -> None:
+            super().__init__(workflow, record_id)
+            self.workflow, self.record_id = workflow, record_id
+
+        @property
+        def message(self) -> str:
+            return f"Workflow {self.workflow} has no record {self.record_id}."
+"""
+
+from typing import Any
+
+
+class DirectorError(Exception):
+    """Base of the tree: something was refused or failed, and the message says what, where, why and the way out."""
+
+    code = "error"  # for programs: stable, snake_case
+    http_status = 400
+
+    @property
+    def message(self) -> str:
+        """The text for people, made from the facts."""
+        return " ".join(str(fact) for fact in self.args) or self.code
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The facts for programs: JSON-serialisable, without secrets."""
+        return {}
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class SetupError(DirectorError):
+    """The program cannot run as it is set up; the one fact is the message."""
+
+    code = "setup"
+    http_status = 503

@@ -1,0 +1,5 @@
+"""Websocket paths."""
+
+from typing import Any
+
+websocket_urlpatterns: list[Any] = []

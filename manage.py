@@ -1,0 +1,25 @@
+#!/usr/bin/env python
+"""Runs Director's commands; without DATABASE_URL the embedded servers are up while a command runs."""
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "director.settings")
+    from django.core.management import execute_from_command_line
+
+    from director import embedded
+    from director.errors import SetupError
+
+    embedded.take_data_dir_from(sys.argv)
+    try:
+        if embedded.is_needed_for(sys.argv):
+            embedded.join_unless_configured()
+        execute_from_command_line(sys.argv)
+    except SetupError as error:
+        sys.exit(f"{error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""The test session's own data folder and environment."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+FOREIGN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DIRECTOR_")  # a developer's own servers are none of ours
+
+
+def prepare_environment() -> Path:
+    """Return the session's data folder; whatever Django settings are read from now on point at it."""
+    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+        del os.environ[name]
+    folder = Path(tempfile.mkdtemp(prefix="director-test-"))
+    folder.chmod(0o711)  # as root, PostgreSQL runs as another account that must get through
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    data = folder / "data"
+    os.environ["DIRECTOR_DATA_DIR"] = str(data)
+    return data
