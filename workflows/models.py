@@ -41,11 +41,11 @@ class WorkflowVersion(models.Model):
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField(null=True, blank=True)
     status = models.CharField(max_length=10, choices=VersionStatus, default=VersionStatus.DRAFT)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     # What the document says at its top beside the steps (labels, inputs, ...).
     settings = models.JSONField(default=dict, blank=True)
     # Fingerprint of the canonical document; publishing or importing the same thing twice is noticed by it.
     digest = models.CharField(max_length=64, blank=True)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True, blank=True)
 
