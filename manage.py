@@ -18,7 +18,9 @@ def main() -> None:
             embedded.join_unless_configured()
         execute_from_command_line(sys.argv)
     except SetupError as error:
-        sys.exit(f"{error}")
+        sys.exit(error.message)
+    except KeyboardInterrupt:
+        sys.exit(130)  # as a shell says it of a program ended by Ctrl-C
 
 
 if __name__ == "__main__":

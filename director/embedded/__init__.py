@@ -92,9 +92,11 @@ def join(data: Path) -> Layout:
 
 
 def leave(data: Path) -> None:
-    """Give up our share; when it was the last one, return after the servers have stopped."""
+    """Give up our share, if we have one; when it was the last one, return after the servers have stopped."""
     layout = Layout.of(data)
-    share = _joined.pop(data)
+    share = _joined.pop(data, None)
+    if share is None:
+        return
     was_last = _try_lock(share, fcntl.LOCK_EX)
     share.close()
     deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
