@@ -1,0 +1,168 @@
+"""Leaves of the error tree that belong to workflows.
+
+    WorkflowError
+      WorkflowNotFound 404 · WorkflowExists 409 · DraftMissing 409
+      DefinitionUnreadable 422 (line, column) · DefinitionInvalid 422 (every problem) · StepTypeUnknown 422
+      ExpressionInvalid 422 (cannot be compiled) · ExpressionFailed (cannot be evaluated) · StepFailed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from director.errors import DirectorError
+
+if TYPE_CHECKING:
+    from workflows.definition.problems import DefinitionProblem
+
+NAMES_SHOWN = 20  # of what is available; more would bury the message
+
+
+class WorkflowError(DirectorError):
+    code = "workflow_error"
+
+
+class WorkflowNotFound(WorkflowError):
+    """It does not exist, or the person may not see it: strangers are not told which."""
+
+    code = "workflow_not_found"
+    http_status = 404
+
+    def __init__(self, workflow: object) -> None:
+        super().__init__(workflow)
+        self.workflow = workflow
+
+    @property
+    def message(self) -> str:
+        return f"There is no workflow {self.workflow}, or you may not see it."
+
+
+class DefinitionUnreadable(WorkflowError):
+    """The text is not a document at all. Line and column are 1-based, None when the whole is meant."""
+
+    code = "definition_unreadable"
+    http_status = 422
+
+    def __init__(self, format: str, reason: str, line: int | None = None, column: int | None = None) -> None:
+        super().__init__(format, reason, line, column)
+        self.format, self.reason, self.line, self.column = format, reason, line, column
+
+    @property
+    def message(self) -> str:
+        where = "" if self.line is None else f", line {self.line}, column {self.column}"
+        return f"{self.format}{where}: {self.reason}."
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"line": self.line, "column": self.column}
+
+
+class DefinitionInvalid(WorkflowError):
+    """The document can be read but not run; every problem with its path."""
+
+    code = "definition_invalid"
+    http_status = 422
+
+    def __init__(self, problems: Sequence[DefinitionProblem]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    @property
+    def message(self) -> str:
+        count = len(self.problems)
+        head = "The definition has a problem" if count == 1 else f"The definition has {count} problems"
+        return "\n".join([f"{head}:", *(f"- {problem}" for problem in self.problems)])
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"problems": [problem.as_dict() for problem in self.problems]}
+
+
+class StepTypeUnknown(WorkflowError):
+    code = "step_type_unknown"
+    http_status = 422
+
+    def __init__(self, name: str, suggestion: str | None, known: Sequence[str]) -> None:
+        super().__init__(name, suggestion, known)
+        self.name, self.suggestion, self.known = name, suggestion, known
+
+    @property
+    def message(self) -> str:
+        return f"There is no step type `{self.name}`.{did_you_mean(self.suggestion)} Known: {listed(self.known)}."
+
+
+class ExpressionInvalid(WorkflowError):
+    """A template cannot be compiled: its syntax, or something that is not allowed in templates."""
+
+    code = "expression_invalid"
+    http_status = 422
+
+    def __init__(self, where: str, template: str, reason: str, suggestion: str | None = None) -> None:
+        super().__init__(where, template, reason, suggestion)
+        self.where, self.template, self.reason, self.suggestion = where, template, reason, suggestion
+
+    @property
+    def message(self) -> str:
+        return f"{self.where}: {self.reason}.{did_you_mean(self.suggestion)} In `{shortened(self.template)}`."
+
+
+class ExpressionFailed(WorkflowError):
+    """A template cannot be evaluated for this record. available: what could be written in the place of the name."""
+
+    code = "expression_failed"
+    http_status = 422
+
+    def __init__(
+        self, where: str, template: str, reason: str, available: Sequence[str] = (), suggestion: str | None = None
+    ) -> None:
+        super().__init__(where, template, reason, available, suggestion)
+        self.where, self.template, self.reason = where, template, reason
+        self.available, self.suggestion = available, suggestion
+
+    @property
+    def message(self) -> str:
+        names = f" Available: {listed(self.available)}." if self.available else ""
+        text = f"{self.where}: {self.reason}.{names}{did_you_mean(self.suggestion)}"
+        return text if self.template in self.reason else f"{text} In `{shortened(self.template)}`."
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {
+            "where": self.where,
+            "template": shortened(self.template),
+            "available": list(self.available[:NAMES_SHOWN]),
+            "suggestion": self.suggestion,
+        }
+
+
+class StepFailed(WorkflowError):
+    """A step says why it cannot be done; `reason` is shown on the record as it is."""
+
+    code = "step_failed"
+    http_status = 422
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    @property
+    def message(self) -> str:
+        return self.reason
+
+
+def did_you_mean(suggestion: str | None) -> str:
+    """Return the sentence that proposes the nearest match, with a leading blank, or nothing."""
+    return f" Did you mean `{suggestion}`?" if suggestion else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the names with commas, the first few of many."""
+    shown = ", ".join(names[:NAMES_SHOWN])
+    return f"{shown} and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else shown
+
+
+def shortened(text: str) -> str:
+    """Return a template as it is quoted in messages: one line, at most 200 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= 200 else f"{line[:199]}…"
