@@ -1,13 +1,18 @@
 """The Celery app: tasks are found in each app's `tasks.py`; messages carry ids, PostgreSQL holds the truth."""
 
 import os
+import warnings
 from typing import Any
 
 from celery import Celery, signals
+from celery.platforms import SecurityWarning
 
 from director import embedded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "director.settings")
+
+# Messages are JSON, so a worker run as root, as in most containers, is no worse off than any other program.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 app = Celery("director")
 app.config_from_object("django.conf:settings", namespace="CELERY")

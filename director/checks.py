@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Tags, Warning, register
 
 
 @register()
@@ -25,8 +25,8 @@ def public_address_is_https(**_: Any) -> list[CheckMessage]:
 
 @register()
 def file_roots_are_folders(**_: Any) -> list[CheckMessage]:
-    """Steps that read files are confined to these folders; a misspelt one would refuse every file."""
+    """Steps that read files are confined to these folders; a misspelt one refuses every file."""
     configured = settings.DIRECTOR_FILE_ROOTS
     missing = [str(path) for path in configured if path != settings.UPLOADS_DIR and not path.is_dir()]
     hint = "Create it, or correct DIRECTOR_FILE_ROOTS."
-    return [Error(f"The file root {path} is not a folder.", hint=hint, id="director.E001") for path in missing]
+    return [Warning(f"The file root {path} is not a folder.", hint=hint, id="director.W003") for path in missing]

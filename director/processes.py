@@ -5,8 +5,9 @@ import sys
 
 def web(host: str, port: int) -> list[str]:
     """Return the command of the web process: HTTP and websockets on one port."""
-    options = ["--host", host, "--port", str(port), "--lifespan", "off", "--no-access-log", "--timeout-graceful-shutdown", "3"]
-    return [sys.executable, "-m", "uvicorn", "director.asgi:application", *options]
+    options = ["--host", host, "--port", str(port), "--lifespan", "off", "--ws", "websockets-sansio"]
+    quiet = ["--no-access-log", "--no-use-colors", "--timeout-graceful-shutdown", "3"]
+    return [sys.executable, "-m", "uvicorn", "director.asgi:application", *options, *quiet]
 
 
 def worker(name: str) -> list[str]:

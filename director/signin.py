@@ -5,6 +5,7 @@ What makes a link single-use is the moment of the user's last sign-in inside it:
 
 from django.conf import settings
 from django.contrib.auth import get_user_model, login
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AbstractUser
 from django.core import signing
 from django.db import transaction
@@ -17,12 +18,16 @@ from django.views.decorators.http import require_http_methods
 SALT = "director.signin"
 
 
-def link_for(user: AbstractUser) -> str:
-    """Return an address that signs the user in once, within SIGNIN_LINK_MAX_AGE_SECONDS."""
+def link_for(user: AbstractUser, *, base_url: str = "") -> str:
+    """Return an address that signs the user in once, within SIGNIN_LINK_MAX_AGE_SECONDS.
+
+    base_url: where Director is reached, without a slash at its end; PUBLIC_URL unless given.
+    """
     token = signing.dumps([user.pk, _last_sign_in(user)], salt=SALT)
-    return settings.PUBLIC_URL + reverse("signin-link", args=[token])
+    return (base_url or settings.PUBLIC_URL) + reverse("signin-link", args=[token])
 
 
+@login_not_required
 @never_cache
 @require_http_methods(["GET", "POST"])
 def link(request: HttpRequest, token: str) -> HttpResponse:

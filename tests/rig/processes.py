@@ -1,0 +1,138 @@
+"""Director's own processes, started for a test: against the test database, stoppable, killable, always cleaned up."""
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+
+from director import embedded, processes
+from director.embedded.layout import Layout
+from director.supervisor import die_with_parent
+from tests.rig.waiting import wait_for
+
+READY_SECONDS = 60.0
+
+
+def environment(**over: str) -> dict[str, str]:
+    """Return the environment of a process that works on the test database."""
+    sockets = Layout.of(embedded.data_dir()).sockets
+    name = connection.settings_dict["NAME"]
+    own = {
+        "DATABASE_URL": f"postgresql:///{name}?host={sockets}&user=director",
+        "SECRET_KEY": settings.SECRET_KEY,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(settings.BASE_DIR),
+    }
+    return {**os.environ, **own, **over}
+
+
+class Running:
+    """A process with what it has said so far."""
+
+    def __init__(self, command: Sequence[str], env: dict[str, str]) -> None:
+        self._said = tempfile.TemporaryFile("w+")
+        self._process = subprocess.Popen(
+            command,
+            cwd=settings.BASE_DIR,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=self._said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def output(self) -> str:
+        """What it has written to its output and its log."""
+        return Path(f"/proc/self/fd/{self._said.fileno()}").read_text()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.poll()
+
+    def wait_until_it_says(self, words: str, timeout: float = READY_SECONDS) -> None:
+        """Return when the words are in its output; fail with the output when it ends or the time is over."""
+        wait_for(lambda: words in self.output or not self.is_alive, timeout, what=f"{words!r} in:\n{self.output}\n")
+        assert words in self.output, f"it ended with exit code {self.exit_code}:\n{self.output}"
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it as a crash would: SIGKILL, no farewell."""
+        self.send(signal.SIGKILL)
+        self._process.wait()
+
+    def pause(self) -> None:
+        """Stop it in its tracks (SIGSTOP) as a machine that swaps or sleeps would."""
+        self.send(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.send(signal.SIGCONT)
+
+    def stop(self, timeout: float = 30.0) -> int:
+        """Ask it to end, return its exit code."""
+        self.send(signal.SIGTERM)
+        return self._process.wait(timeout)
+
+    def clean_up(self) -> None:
+        if self.is_alive:
+            self.kill()
+        self._said.close()
+
+
+def start_worker(name: str, **env: str) -> Running:
+    """Return a Celery worker that has connected and takes messages."""
+    worker = Running(processes.worker(name), environment(**env))
+    worker.wait_until_it_says(f"{name}@")
+    worker.wait_until_it_says("ready.")
+    return worker
+
+
+def start_beat(**env: str) -> Running:
+    """Return a running beat."""
+    beat = Running(processes.beat(), environment(**env))
+    beat.wait_until_it_says("beat: Starting")
+    return beat
+
+
+class Server(Running):
+    """The web process on a free port of this machine."""
+
+    def __init__(self, **env: str) -> None:
+        self.port = free_port()
+        self.url = f"http://localhost:{self.port}"
+        super().__init__(processes.web("127.0.0.1", self.port), environment(DIRECTOR_URL=self.url, **env))
+        wait_for(lambda: accepts(self.port) or not self.is_alive, READY_SECONDS, what="an answer from the web process")
+        assert self.is_alive, self.output
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
