@@ -153,8 +153,30 @@ ICONS_DIR = BASE_DIR / "static/vendor/icons"  # outline SVGs, read by the templa
 WHITENOISE_USE_FINDERS = True  # served from where they lie: nothing to collect before the first start
 WHITENOISE_AUTOREFRESH = DEBUG
 
-REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
-SPECTACULAR_SETTINGS = {"TITLE": "Director", "VERSION": "1", "OAS_VERSION": "3.1.0", "SERVE_INCLUDE_SCHEMA": False}
+DIRECTOR_MAX_BODY_BYTES = env.integer("DIRECTOR_MAX_BODY_BYTES", 10_000_000)  # of a request that is not a file upload
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "director.api.authentication.BearerAuthentication",  # first: its challenge goes with a 401
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["director.api.parsers.JsonParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "director.api.schema.Schema",
+    "EXCEPTION_HANDLER": "director.api.problems.handle",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Director",
+    "DESCRIPTION": "Workflows, their runs and their records. `docs/api.md` has an example of each request.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,  # what may be sent and what comes back are different shapes
+    "COMPONENT_NO_READ_ONLY_REQUIRED": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+}
 
 # --- language, time, logs ---------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"

@@ -1,0 +1,124 @@
+"""What the REST interface itself refuses; what the services refuse is told in their own errors.
+
+ApiError    BodyMalformed 400 · ParameterInvalid 400 · CursorInvalid 400 · HeaderInvalid 400 · VersionChanged 412
+            BodyTooLarge 413 · BodyInvalid 422
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from director.errors import DirectorError
+
+# One wrong place of a request: `pointer` (into the body) or `parameter` (of the query), `detail`, `code`.
+Fault = dict[str, str]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean "..."?` with the nearest known word, or nothing when none is near."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f' Did you mean "{near[0]}"?' if near else ""
+
+
+class ApiError(DirectorError):
+    """A request that was refused before any service saw it."""
+
+
+class BodyMalformed(ApiError):
+    """The body is not in the format that its Content-Type says."""
+
+    code = "body_malformed"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+
+    @property
+    def message(self) -> str:
+        return f"The body cannot be read: {self.args[0]}."
+
+
+class BodyTooLarge(ApiError):
+    code = "body_too_large"
+    http_status = 413
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(limit_bytes)
+        self.limit_bytes = limit_bytes
+
+    @property
+    def message(self) -> str:
+        return (
+            f"The body is larger than {self.limit_bytes:,} bytes (DIRECTOR_MAX_BODY_BYTES). Send it in smaller parts."
+        )
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"limit_bytes": self.limit_bytes}
+
+
+class FaultyRequest(ApiError):
+    """A request with several wrong places, all told at once."""
+
+    lead = ""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__(faults)
+        self.faults = faults
+
+    @property
+    def message(self) -> str:
+        first = self.faults[0]
+        place = first.get("parameter") or first.get("pointer") or "the body"
+        more = f" (and {len(self.faults) - 1} more)" if len(self.faults) > 1 else ""
+        return f"{self.lead} {place}: {first['detail']}{more}"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"errors": self.faults}
+
+
+class BodyInvalid(FaultyRequest):
+    """The body can be read but says something that is not allowed."""
+
+    code = "body_invalid"
+    http_status = 422
+    lead = "The body is not valid at"
+
+
+class ParameterInvalid(FaultyRequest):
+    """A query parameter is unknown or its value is not allowed."""
+
+    code = "parameter_invalid"
+    lead = "The query is not valid at"
+
+
+class CursorInvalid(ApiError):
+    code = "cursor_invalid"
+
+    @property
+    def message(self) -> str:
+        return "The cursor was not given out by this list. Start again without `cursor` and follow `next`."
+
+
+class HeaderInvalid(ApiError):
+    code = "header_invalid"
+
+    def __init__(self, header: str, rule: str) -> None:
+        super().__init__(header, rule)
+        self.header, self.rule = header, rule
+
+    @property
+    def message(self) -> str:
+        return f"The header {self.header} {self.rule}."
+
+
+class VersionChanged(ApiError):
+    """If-Match named a version of the thing that is no longer the current one."""
+
+    code = "version_changed"
+    http_status = 412
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)

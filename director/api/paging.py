@@ -1,0 +1,86 @@
+"""Lists by key: every page continues after the last key of the one before, so page 10,000 costs what page 1 costs.
+
+A cursor is the signed key, good only for the list that gave it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from django.core import signing
+from django.db.models import Model, QuerySet
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
+
+from director.api.errors import CursorInvalid
+
+M = TypeVar("M", bound=Model)
+
+SALT = "director.api.cursor"
+MAX_LIMIT = 500
+
+
+class PageQuery(serializers.Serializer[Any]):
+    """The query parameters of every list."""
+
+    limit = serializers.IntegerField(
+        min_value=1, max_value=MAX_LIMIT, default=50, help_text="How many items a page has at most."
+    )
+    cursor = serializers.CharField(
+        required=False, max_length=1000, help_text="Where the page begins; follow `next` rather than making one."
+    )
+
+
+def position(request: Request, cursor: str | None) -> Any:
+    """Return the key after which the page begins, or None for the first page; raises CursorInvalid."""
+    if cursor is None:
+        return None
+    try:
+        return signing.loads(cursor, salt=_salt(request))
+    except signing.BadSignature as error:
+        raise CursorInvalid from error
+
+
+def page_response(request: Request, results: Any, next_key: Any) -> Response:
+    """Return the answer of a list: `results` and `next`, the latter also as a Link header.
+
+    next_key: a JSON value that `position` gives back for the next page; None on the last page.
+    """
+    if next_key is None:
+        return Response({"results": results, "next": None})
+    cursor = signing.dumps(next_key, salt=_salt(request))
+    url = replace_query_param(request.build_absolute_uri(), "cursor", cursor)
+    return Response({"results": results, "next": url}, headers={"Link": f'<{url}>; rel="next"'})
+
+
+def page_of(
+    request: Request,
+    rows: QuerySet[M],
+    query: dict[str, Any],
+    render: Callable[[Sequence[M]], Any],
+    *,
+    key: str = "id",
+    newest_first: bool = False,
+) -> Response:
+    """Return one page of `rows` in the order of their unique `key`, in one query.
+
+    query: the validated parameters of a PageQuery. render: makes the results of the page's rows.
+    """
+    after = position(request, query.get("cursor"))
+    if after is not None:
+        rows = rows.filter(**{f"{key}__{'lt' if newest_first else 'gt'}": after})
+    found = list(rows.order_by(f"-{key}" if newest_first else key)[: query["limit"] + 1])
+    page = found[: query["limit"]]
+    more = len(found) > len(page)
+    return page_response(request, render(page), _plain(getattr(page[-1], key)) if more else None)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int) else str(value)
+
+
+def _salt(request: Request) -> str:
+    return f"{SALT}:{request.path}"

@@ -1,0 +1,39 @@
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from director.api import tokens
+from director.api.errors import did_you_mean
+
+
+class Command(BaseCommand):
+    help = "Make a token with which a program may use the REST API as USER, and print it: it is shown this once."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("user", metavar="USER", help="the user's sign-in name")
+        parser.add_argument("--name", default="", help="what the token is for")
+        parser.add_argument(
+            "--expires-days", type=int, metavar="N", help="how many days it is good for (default: for ever)"
+        )
+
+    def handle(self, *, user: str, name: str, expires_days: int | None, **_: Any) -> None:
+        if expires_days is not None and expires_days < 1:
+            raise CommandError(f"--expires-days {expires_days}: give 1 or more, or leave it out.")
+        expires_at = None if expires_days is None else timezone.now() + timedelta(days=expires_days)
+        _token, secret = tokens.issue(_user(user), name=name, expires_at=expires_at)
+        self.stdout.write(secret)
+
+
+def _user(username: str) -> Any:
+    users = get_user_model()._default_manager
+    user = users.filter(username=username).first()
+    if user is None:
+        known = users.order_by("-last_login").values_list("username", flat=True)[:1000]
+        raise CommandError(
+            f'There is no user "{username}".{did_you_mean(username, known)} Make one with `manage.py createsuperuser`.'
+        )
+    return user
