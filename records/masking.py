@@ -1,0 +1,71 @@
+"""Secrets are shown as a mask: in pages, API, logs, snapshots, events and exports.
+
+What is secret is judged by the key it stands under, unless a person has said otherwise, and for values that have
+travelled elsewhere (into a rendered template, an error text) by the value itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Any
+
+MASK = "••••••••"
+# Found anywhere in a key, or only as a word of its own ("key" in "api_key", not in "keyboard" or "monkey").
+PARTS = (
+    "password",
+    "passwd",
+    "passphrase",
+    "token",
+    "secret",
+    "credential",
+    "apikey",
+    "privatekey",
+    "accesskey",
+)
+WORDS = frozenset({"key", "keys", "auth", "oauth", "authorization", "pwd", "bearer"})
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+# A shorter secret would blot out half of every text; it is still masked under its own key.
+MIN_VALUE_CHARACTERS = 6
+
+
+@lru_cache(maxsize=4096)
+def is_sensitive(key: str) -> bool:
+    """Whether a key's name says that its value is a secret."""
+    lowered = key.lower()
+    return any(part in lowered for part in PARTS) or any(word.lower() in WORDS for word in WORD.findall(key))
+
+
+def mask(value: Any) -> Any:
+    """Return the mask; a missing value (None) is no secret. The mask tells neither length nor type."""
+    return None if value is None else MASK
+
+
+def mask_tree(value: Any) -> Any:
+    """Return a JSON value with everything under a sensitive key masked, at any depth. The input is not changed."""
+    if isinstance(value, Mapping):
+        return {key: mask(item) if is_sensitive(str(key)) else mask_tree(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [mask_tree(item) for item in value]
+    return value
+
+
+def mask_values(value: Any, secrets: Collection[str]) -> Any:
+    """Return a JSON value with every occurrence of the secrets in its texts masked."""
+    known = sorted(
+        {secret for secret in secrets if len(secret) >= MIN_VALUE_CHARACTERS}, key=len, reverse=True
+    )
+    if not known:
+        return value
+    return _without(value, re.compile("|".join(map(re.escape, known))))
+
+
+def _without(value: Any, secrets: re.Pattern[str]) -> Any:
+    if isinstance(value, str):
+        return secrets.sub(MASK, value)
+    if isinstance(value, Mapping):
+        return {key: _without(item, secrets) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without(item, secrets) for item in value]
+    return value
