@@ -30,10 +30,19 @@ def keep(layout: Layout, users: IO[bytes]) -> None:
         with layout.start_lock.open("ab") as starting:
             if _try_lock(starting):
                 for server in servers:
-                    if not server.is_running():
-                        logger.warning("%s has died; starting it again", type(server).__name__)
-                        server.start()
+                    revive(server)
         time.sleep(LOOK_EVERY_SECONDS)
+
+
+def revive(server: Postgres | Redis) -> None:
+    """Start the server again if it has died; what keeps it down for now is logged, the next look tries again."""
+    if server.is_running():
+        return
+    logger.warning("%s has died; starting it again", type(server).__name__)
+    try:
+        server.start()
+    except SetupError as error:
+        logger.error(error.message)
 
 
 def main() -> None:

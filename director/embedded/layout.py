@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -10,6 +11,8 @@ import pwd
 import secrets
 import shutil
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -130,6 +133,13 @@ class Layout:
         """Hand a folder of root's to the account that PostgreSQL runs as."""
         if self.account and path.stat().st_uid == 0 and not path.is_symlink():
             os.chown(path, self.account.pw_uid, self.account.pw_gid)
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """Keep the keeper from starting again, inside the block, what was stopped on purpose."""
+        with self.start_lock.open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def postgres_program(self, name: str) -> Path:
         """Return a program of the PostgreSQL wheel, from a copy where the wheel is closed to the lent account."""

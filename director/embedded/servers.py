@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -91,12 +92,16 @@ class Postgres:
         draft.rename(self.layout.postgres)
 
     def _remove_stale_pid(self) -> None:
-        """Remove a pid file whose number now belongs to another program, as after a restart of the machine."""
+        """Remove the pid file of a killed server where PostgreSQL itself would not dare.
+
+        It sees that the number is taken, but not that it is by another program since the machine was started again,
+        or by a dead process that nobody has collected, as in a container without an init.
+        """
         pid_file = self.layout.postgres / "postmaster.pid"
         if not pid_file.exists():
             return
-        command = Path("/proc", pid_file.read_text().split()[0], "comm")
-        if command.exists() and command.read_text().strip() != "postgres":
+        status = Path("/proc", pid_file.read_text().split()[0], "stat")
+        if status.exists() and not re.match(r"\d+ \(postgres\) [^Z]", status.read_text()):
             pid_file.unlink()
 
     def _run(self, program: str, *arguments: str, folder: Path | None = None, typed: str | None = None) -> None:
