@@ -137,12 +137,16 @@ class ExecutionFrame(models.Model):
     # When a parked frame becomes ready by itself.
     wake_at = models.DateTimeField(null=True, blank=True)
     slice_id = models.BigIntegerField(null=True, blank=True)
+    # The frame of the replayed or retried run whose journal this one begins with.
+    origin_id = models.BigIntegerField(null=True, blank=True)
     # Whether the journal has anything of this frame: a fresh one is walked without asking.
     walked = models.BooleanField(db_default=False)
     # How often it was walked as a suspect when its worker died; plus one for having been in such a batch.
     crashes = models.PositiveSmallIntegerField(db_default=0)
     # How often on_error: retry has walked it again.
     retries = models.PositiveSmallIntegerField(db_default=0)
+    # Attempts of `at_step` that no longer count against its retry policy: a person or `on_error: retry` began afresh.
+    forgiven = models.PositiveSmallIntegerField(db_default=0)
     at_step = models.CharField(max_length=100, blank=True, db_default="")
     error = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -166,6 +170,7 @@ class ExecutionFrame(models.Model):
             models.Index(fields=("execution", "status", "id"), name="frame_by_status"),
             models.Index(fields=("parent", "position"), name="frame_by_position"),
             models.Index(fields=("record", "-id"), name="frame_by_record"),
+            models.Index(fields=("execution", "origin_id"), condition=Q(origin_id__isnull=False), name="frame_by_origin"),
         )
 
     def __str__(self) -> str:

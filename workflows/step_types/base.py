@@ -123,6 +123,8 @@ class StepType:
     raw_config: ClassVar[frozenset[str]] = frozenset()
     # Whether it may park the frame or stream; a block with such a step is not walked straight through.
     suspends: ClassVar[bool] = False
+    # Whether its outcome is always EndBlock: steps after it in the same block are never reached.
+    ends_block: ClassVar[bool] = False
 
     def run(self, call: StepCall) -> Any:
         raise NotImplementedError(f"step type {self.name!r} has no run")

@@ -1,0 +1,115 @@
+"""Taking ready frames, with their records, for a slice."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import orjson
+import psycopg
+from psycopg.types.json import set_json_loads
+
+from executions.engine import sql
+from executions.engine.context import Contexts
+from executions.engine.database import Connection
+from executions.engine.frames import Frame
+from records.states import HELD, RecordStatus
+from workflows.definition.plan import Plan
+from workflows.expressions import RecordView
+
+FIRST_BATCH = 50
+MAX_BATCH = 500
+MAX_BATCH_BYTES = 32 * 1024 * 1024  # of record data in one batch; two batches are in memory at once
+ATTEMPTS = 5  # at a claim that met a deadlock with another run over the same records
+
+Claimed = list[tuple[Frame, dict[str, Any]]]
+
+
+class Claimer:
+    """Claims for one slice, from one thread and session. Each batch comes with its frames' scopes."""
+
+    def __init__(self, session: Connection, plan: Plan, contexts: Contexts, slice_id: int, *, replays: bool) -> None:
+        self.session, self.contexts = session, contexts
+        self.max_batch = MAX_BATCH
+        self._parameters = {
+            "execution": contexts.run.execution_id,
+            "slice": slice_id,
+            **_eligible(plan, replays=replays),
+            **_limited(plan),
+        }
+        self._after = 0
+        self._limit = FIRST_BATCH
+        self._bytes = 0
+        set_json_loads(self._loads, session)
+
+    def claim(self) -> Claimed:
+        """Return the next frames with their scopes, in order; empty when nothing is ready right now.
+
+        Raises psycopg.Error when the database is gone.
+        """
+        rows = self._next(min(self._limit, self.max_batch))
+        frames = [_frame(row) for row in rows]
+        if not frames:
+            return []
+        self._limit = max(1, min(MAX_BATCH, MAX_BATCH_BYTES * len(frames) // max(self._bytes, 1)))
+        return list(zip(frames, self.contexts.load(self.session, frames), strict=True))
+
+    def _next(self, limit: int) -> list[tuple[Any, ...]]:
+        self._bytes = 0
+        rows = self._execute(sql.CLAIM, limit)
+        if not rows and self._after:
+            self._after = 0  # frames that became ready again have lower ids
+            rows = self._execute(sql.CLAIM, limit)
+        if rows:
+            self._after = rows[-1][0]
+        elif self._parameters["limited"]:
+            rows = self._execute(sql.CLAIM_LIMITED, limit)
+        return rows or self._execute(sql.CLAIM_SUSPECT, 1)
+
+    def _execute(self, statement: str, limit: int) -> list[tuple[Any, ...]]:
+        parameters = {**self._parameters, "after": self._after, "limit": limit}
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self.session.transaction():
+                    if statement is sql.CLAIM_LIMITED:
+                        self.session.execute(sql.LOCK_LIMITED, parameters)
+                    return self.session.execute(statement, parameters).fetchall()
+            except psycopg.errors.DeadlockDetected:
+                if attempt == ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _loads(self, raw: bytes | str) -> Any:
+        self._bytes += len(raw)
+        return orjson.loads(raw)
+
+
+def _frame(row: tuple[Any, ...]) -> Frame:
+    id_, parent_id, alias, position, walked, retries, forgiven, record_pk, record_id, record_type, data, temporary = row
+    record = RecordView(record_id, record_type, RecordStatus.PROCESSING, data) if record_id is not None else None
+    return Frame(id_, parent_id, alias, position, walked, retries, forgiven, record_pk, record, bool(temporary))
+
+
+def _eligible(plan: Plan, *, replays: bool) -> dict[str, list[str]]:
+    """For each iterate, the statuses in which its frames may take a record; a replay takes any that nobody holds."""
+    aliases, statuses = [], []
+    for step in plan.steps.values():
+        if step.iterate is None:
+            continue
+        for status in RecordStatus.values if replays else step.iterate.status or (RecordStatus.DISCOVERED,):
+            if status not in HELD:
+                aliases.append(step.alias)
+                statuses.append(str(status))
+    return {"aliases": aliases, "statuses": statuses}
+
+
+def _limited(plan: Plan) -> dict[str, Any]:
+    """Iterates whose frames are counted when they are claimed. An inline body touches nothing outside and takes
+    microseconds: how many of them are walked at once cannot be told from outside, so they are not counted.
+    """
+    limits = {
+        step.alias: step.iterate.concurrency
+        for step in plan.steps.values()
+        if step.iterate and step.iterate.concurrency and not step.blocks[0].inline
+    }
+    return {"limited": list(limits), "concurrency": list(limits.values())}

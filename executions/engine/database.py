@@ -1,0 +1,30 @@
+"""Connections of the engine: plain psycopg sessions of its own, outside Django's.
+
+The engine's statements are set-wise SQL and COPY; it keeps one session for claims and one for the journal per thread of
+a slice, so that a commit and the next claim overlap.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import psycopg
+from django.db import connection
+from psycopg.types.json import set_json_loads
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def connect(*, application_name: str) -> Connection:
+    """Open an autocommit session to Director's database; JSON comes back parsed."""
+    session = psycopg.connect(**_parameters(), autocommit=True, application_name=application_name)
+    set_json_loads(orjson.loads, session)
+    return session
+
+
+def _parameters() -> dict[str, Any]:
+    parameters = dict(connection.get_connection_params())
+    for key in ("context", "cursor_factory", "server_side_binding", "pool", "prepare_threshold"):
+        parameters.pop(key, None)
+    return parameters

@@ -1,0 +1,112 @@
+"""What a walker holds in memory of a frame, and what it hands to the journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from executions.states import FrameStatus, WaitingFor
+from records.patches import Operation
+from workflows.expressions import RecordView
+
+
+@dataclass(slots=True)
+class Recorded:
+    """The latest journal row of a step in a frame."""
+
+    status: str
+    attempt: int
+    output: Any
+    started: float
+
+
+@dataclass(slots=True)
+class Frame:
+    """A claimed frame. `record` is None for the root and for a frame whose record could not be taken (`untaken`)."""
+
+    id: int
+    parent_id: int | None
+    alias: str
+    position: int
+    walked: bool
+    retries: int
+    forgiven: int
+    record_pk: UUID | None
+    record: RecordView | None
+    temporary: bool = False
+    recorded: dict[str, Recorded] = field(default_factory=dict)
+    work: Work = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.work = Work()
+
+    @property
+    def is_root(self) -> bool:
+        return self.parent_id is None
+
+    @property
+    def untaken(self) -> bool:
+        return self.record_pk is not None and self.record is None
+
+    def hand_over(self) -> Work:
+        """Return what was done since the last time, and begin anew."""
+        done, self.work = self.work, Work()
+        return done
+
+
+@dataclass(slots=True)
+class Row:
+    """A journal row to be copied: its line in COPY's text format, and what the counts need of it."""
+
+    line: bytes
+    alias: str
+    status: str
+    duration_ms: float
+
+
+@dataclass(slots=True)
+class Receipt:
+    """The end of a step whose `running` row is in the journal already. JSON as bytes."""
+
+    alias: str
+    attempt: int
+    status: str
+    output: bytes | None
+    error: bytes | None
+    duration_ms: float
+
+
+@dataclass(slots=True)
+class Variable:
+    key: str
+    value: bytes
+
+
+@dataclass(slots=True)
+class Work:
+    """What a walk of a frame has produced and the database does not know yet."""
+
+    rows: list[Row] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
+    variables: list[Variable] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.receipts or self.operations or self.variables)
+
+
+@dataclass(slots=True)
+class FrameEnd:
+    """How a walk left its frame. `record_status` None leaves the record as it is (it is not this frame's)."""
+
+    status: FrameStatus
+    record_status: str | None
+    at_step: str = ""
+    error: dict[str, Any] | None = None
+    waiting_for: WaitingFor | str = ""
+    wake_at: datetime | None = None
+    retried: int = 0
+    forgiven: int | None = None
+    stops_siblings: bool = False

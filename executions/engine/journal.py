@@ -1,0 +1,368 @@
+"""The journal's group commit: the only writer of steps, of record data in a walk, and of how frames end.
+
+Walkers hand over entries and go on; one thread per slice takes everything that has piled up and commits it as one
+transaction (COPY and set-wise UPDATEs), so the price of a commit is shared by all that waited for it. Every commit
+begins with the fence (I3); a walker that needs to know that its entry is durable waits on `Entry.durable` (I4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from director import jsontools
+from executions.engine import sql
+from executions.engine.database import Connection, connect
+from executions.engine.frames import Frame, FrameEnd, Receipt, Row, Work
+from executions.errors import LeaseLost
+from executions.states import FRAME_TERMINAL, StepStatus
+
+logger = logging.getLogger(__name__)
+
+SHARDS = 16  # of the counts of an execution; slices that write at once rarely share one
+Counts = dict[tuple[str, str, str], list[float]]  # (kind, alias, status) -> [count, duration_ms]
+
+
+@dataclass(slots=True)
+class Entry:
+    """What a walker hands over at once. `end` None: the frame goes on. `intent`: a `running` row of `work` is new."""
+
+    frame: Frame
+    work: Work
+    end: FrameEnd | None = None
+    durable: Future[None] | None = None
+
+
+@dataclass(slots=True)
+class Changes:
+    """What became visible by commits since it was last looked at: for live events and for the slice's own decisions."""
+
+    records: dict[str, tuple[str, str]] = field(default_factory=dict)  # primary key -> (record_id, status)
+    commits: int = 0
+    rows: int = 0
+
+
+class Journal:
+    """The writer of one slice. `put` from the loop's thread only; `control` is what the last commit read."""
+
+    def __init__(self, execution_id: UUID, workflow_id: UUID, slice_id: int, *, lease: timedelta, room: int) -> None:
+        self.execution_id, self.workflow_id, self.slice_id = execution_id, workflow_id, slice_id
+        self.shard = slice_id % SHARDS
+        self.lease = lease
+        self.control = ""
+        self.lost = False
+        self.changes = Changes()
+        self._entries: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._room = room
+        self._waiting_for_room: asyncio.Event = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    # --- the walkers' side ---
+
+    def put(self, entry: Entry) -> None:
+        """Hand over an entry; it is committed in the order of handing over."""
+        self._entries.put(entry)
+
+    async def commit(self, frame: Frame, end: FrameEnd | None = None) -> None:
+        """Hand over what the frame did and return when it is durable. Raises LeaseLost when it never will be."""
+        entry = Entry(frame, frame.hand_over(), end, Future())
+        self.put(entry)
+        assert entry.durable is not None
+        await asyncio.wrap_future(entry.durable)
+
+    async def has_room(self) -> None:
+        """Return when fewer entries wait than the journal has room for: keeps memory bounded."""
+        while self._entries.qsize() > self._room and not self.lost:
+            self._waiting_for_room.clear()
+            await self._waiting_for_room.wait()
+        self.check()
+
+    async def drain(self) -> None:
+        """Return when all that was handed over is durable. Raises what a commit raised."""
+        self.check()
+        marker = Entry(None, Work(), None, Future())  # type: ignore[arg-type]
+        self.put(marker)
+        assert marker.durable is not None
+        await asyncio.wrap_future(marker.durable)
+
+    def check(self) -> None:
+        """Raise what ended the writer, if anything has."""
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """End the writer after what was handed over; the thread is gone when this returns."""
+        self._entries.put(None)
+        self._thread.join()
+
+    # --- the writer's thread ---
+
+    def _run(self) -> None:
+        taken: list[Entry] = []
+        try:
+            with connect(application_name="director journal") as session:
+                self._write(session, taken)
+        except BaseException as failure:
+            self._fail(failure, taken)
+
+    def _write(self, session: Connection, taken: list[Entry]) -> None:
+        beat = self.lease.total_seconds() / 4
+        next_beat = time.monotonic() + beat
+        open_ = True
+        while open_:
+            open_ = self._take(taken, next_beat - time.monotonic())
+            if taken:
+                self._commit(session, taken)
+                self._announce(taken)
+                taken.clear()
+            if time.monotonic() >= next_beat:
+                self._extend_lease(session)
+                next_beat = time.monotonic() + beat
+
+    def _take(self, taken: list[Entry], patience: float) -> bool:
+        """Fill `taken` with all that has piled up, waiting for the first; False when the journal is closed."""
+        try:
+            entry = self._entries.get(timeout=max(patience, 0.0))
+            while entry is not None:
+                taken.append(entry)
+                entry = self._entries.get_nowait()
+        except queue.Empty:
+            return True
+        return False
+
+    def _extend_lease(self, session: Connection) -> None:
+        found = session.execute(sql.EXTEND_LEASE, {"slice": self.slice_id, "lease": self.lease}).fetchone()
+        if found is None:
+            raise LeaseLost
+        self.control = found[0]
+
+    def _commit(self, session: Connection, entries: list[Entry]) -> None:
+        real = [entry for entry in entries if entry.frame is not None]
+        if not real:
+            return
+        with session.transaction():
+            found = session.execute(sql.FENCE, {"slice": self.slice_id}).fetchone()
+            if found is None:
+                raise LeaseLost
+            Commit(self, session, real).write()
+        self.control = found[0]
+
+    def _announce(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            if entry.durable is not None:
+                entry.durable.set_result(None)
+        self.changes.commits += 1
+        self._loop.call_soon_threadsafe(self._waiting_for_room.set)
+
+    def _fail(self, failure: BaseException, taken: list[Entry]) -> None:
+        self.lost = True
+        self._failure = failure
+        while True:  # those that wait for a commit which never comes must hear of it
+            for entry in taken:
+                if entry.durable is not None:
+                    entry.durable.set_exception(failure)
+            try:
+                self._loop.call_soon_threadsafe(self._waiting_for_room.set)
+            except RuntimeError:  # the loop is closed already
+                return
+            taken[:] = [entry] if (entry := self._entries.get()) is not None else []
+            if not taken:
+                return
+
+
+class Commit:
+    """One transaction's worth of entries, written table by table in the lock order."""
+
+    def __init__(self, journal: Journal, session: Connection, entries: list[Entry]) -> None:
+        self.journal, self.session, self.entries = journal, session, entries
+        self.counts: Counts = defaultdict(lambda: [0, 0.0])
+
+    def write(self) -> None:
+        ended = [entry for entry in self.entries if entry.end is not None]
+        self._mark_walked([entry for entry in self.entries if entry.end is None])
+        self._end_frames(ended)
+        self._copy_rows()
+        self._finish_steps()
+        self._write_records()
+        self._set_variables()
+        self._stop_siblings([entry for entry in ended if entry.end and entry.end.stops_siblings])
+        shift_counts(self.session, self.journal.execution_id, self.counts, self.journal.shard)
+
+    def _end_frames(self, ended: Iterable[Entry]) -> None:
+        columns: list[list[Any]] = [[] for _ in range(8)]
+        # Rows are locked in the order of their ids, whatever order their walks ended in.
+        for entry in sorted(ended, key=lambda entry: entry.frame.id):
+            end, frame = entry.end, entry.frame
+            assert end is not None
+            error = None if end.error is None else orjson.dumps(end.error).decode()
+            values = (frame.id, str(end.status), str(end.waiting_for), end.wake_at, end.at_step, error, end.retried, end.forgiven)
+            for column, value in zip(columns, values, strict=True):
+                column.append(value)
+            if end.status in FRAME_TERMINAL or end.waiting_for:
+                self.counts["frame", frame.alias, str(end.status)][0] += 1
+        if columns[0]:
+            self.session.execute(sql.END_FRAMES, columns)
+
+    def _mark_walked(self, going_on: list[Entry]) -> None:
+        if going_on:
+            ids = [entry.frame.id for entry in going_on]
+            steps = [entry.work.rows[-1].alias if entry.work.rows else "" for entry in going_on]
+            self.session.execute(sql.MARK_WALKED, (ids, steps))
+
+    def _copy_rows(self) -> None:
+        rows = [row for entry in self.entries for row in entry.work.rows]
+        if not rows:
+            return
+        with self.session.cursor() as cursor, cursor.copy(sql.COPY_STEPS) as copy:
+            copy.write(b"".join([row.line for row in rows]))
+        for row in rows:
+            count = self.counts["step", row.alias, row.status]
+            count[0] += 1
+            count[1] += row.duration_ms
+        self.journal.changes.rows += len(rows)
+
+    def _finish_steps(self) -> None:
+        columns: list[list[Any]] = [[] for _ in range(7)]
+        for entry in self.entries:
+            for receipt in entry.work.receipts:
+                self._count_receipt(receipt)
+                values = (entry.frame.id, receipt.alias, receipt.attempt, receipt.status, _text(receipt.output), _text(receipt.error), receipt.duration_ms)
+                for column, value in zip(columns, values, strict=True):
+                    column.append(value)
+        if columns[0]:
+            self.session.execute(sql.FINISH_STEPS, columns)
+
+    def _count_receipt(self, receipt: Receipt) -> None:
+        self.counts["step", receipt.alias, StepStatus.RUNNING][0] -= 1
+        count = self.counts["step", receipt.alias, receipt.status]
+        count[0] += 1
+        count[1] += receipt.duration_ms
+
+    def _write_records(self) -> None:
+        columns: list[list[Any]] = [[] for _ in range(5)]
+        changed = self.journal.changes.records
+        for entry in sorted(self.entries, key=lambda entry: entry.frame.id):
+            frame, end = entry.frame, entry.end
+            if frame.record is None or not (entry.work.operations or (end and end.record_status)):
+                continue
+            status = end.record_status if end else None
+            error = end.error["message"] if end and end.error and status == "failed" else ""
+            operations = jsontools.dumps(entry.work.operations).decode() if entry.work.operations else None
+            values = (frame.record_pk, operations, status, error, end.retried if end else 0)
+            for column, value in zip(columns, values, strict=True):
+                column.append(value)
+            if status:
+                changed[str(frame.record_pk)] = (frame.record.record_id, status)
+        if columns[0]:
+            self._merge_and_write(columns)
+
+    def _merge_and_write(self, columns: list[list[Any]]) -> None:
+        """A record may come twice in one commit (progress, then the end): such are written one after the other."""
+        ids = columns[0]
+        if len(set(ids)) == len(ids):
+            self.session.execute(sql.WRITE_RECORDS, columns)
+            return
+        for row in zip(*columns, strict=True):
+            self.session.execute(sql.WRITE_RECORDS, [[value] for value in row])
+
+    def _set_variables(self) -> None:
+        for entry in self.entries:
+            for variable in entry.work.variables:
+                self.session.execute(sql.SET_VARIABLE, (self.journal.workflow_id, variable.key, variable.value.decode()))
+
+    def _stop_siblings(self, stopping: list[Entry]) -> None:
+        if stopping:
+            parents = sorted({entry.frame.parent_id for entry in stopping if entry.frame.parent_id is not None})
+            cancel_below(self.session, parents, self.counts)
+
+
+def cancel_below(session: Connection, parents: list[int], counts: Counts) -> int:
+    """Cancel every frame that is ready or waits below `parents`, give its record back, and return how many."""
+    total = 0
+    for alias, was, count in session.execute(sql.CANCEL_BELOW, {"parents": parents}).fetchall():
+        counts["frame", alias, "cancelled"][0] += count
+        if was == "waiting":
+            counts["frame", alias, "waiting"][0] -= count
+        total += count
+    return total
+
+
+def shift_counts(session: Connection, execution_id: UUID, counts: Counts, shard: int) -> None:
+    """Add the deltas to the execution's counts; part of the transaction that changed what is counted."""
+    shifts = [(*key, int(count), duration) for key, (count, duration) in counts.items() if count or duration]
+    if shifts:
+        columns = [list(column) for column in zip(*shifts, strict=True)]
+        session.execute(sql.SHIFT_COUNTS, (execution_id, shard, *columns))
+
+
+# --- lines of COPY's text format --------------------------------------------------------------------------------------
+
+NULL = b"\\N"
+
+
+class RowWriter:
+    """Makes journal rows of one execution: what never changes is encoded once."""
+
+    def __init__(self, execution_id: UUID) -> None:
+        self._head = str(execution_id).encode()
+        self._aliases: dict[str, bytes] = {}
+
+    def row(
+        self,
+        frame: Frame,
+        alias: str,
+        attempt: int,
+        status: StepStatus,
+        *,
+        input: bytes | None = None,
+        output: bytes | None = None,
+        error: bytes | None = None,
+        fingerprint: str = "",
+        started: float,
+        duration_ms: float | None,
+    ) -> Row:
+        """Return the row; input, output and error are JSON (None is SQL null), started is seconds since the epoch."""
+        encoded = self._aliases.get(alias)
+        if encoded is None:
+            encoded = self._aliases[alias] = alias.encode()
+        line = b"\t".join(
+            (
+                self._head,
+                b"%d" % frame.id,
+                NULL if frame.record_pk is None else str(frame.record_pk).encode(),
+                encoded,
+                b"%d" % attempt,
+                status.encode(),
+                _field(input),
+                _field(output),
+                _field(error),
+                fingerprint.encode(),
+                datetime.fromtimestamp(started, UTC).isoformat().encode(),
+                NULL if duration_ms is None else b"%.4f" % duration_ms,
+            )
+        )
+        return Row(line + b"\n", alias, str(status), duration_ms or 0.0)
+
+
+def _field(json: bytes | None) -> bytes:
+    """JSON has no raw tabs or line ends; only its backslashes mean something to COPY."""
+    return NULL if json is None else json.replace(b"\\", b"\\\\")
+
+
+def _text(json: bytes | None) -> str | None:
+    return None if json is None else json.decode()

@@ -1,0 +1,290 @@
+"""One task run: claims ready frames of an execution and walks them for a few seconds, then passes on what is left.
+
+Three things go on at once: the loop walks frames, a thread claims the next batch, and the journal's thread commits what
+was walked. Inline frames are walked on the loop's own thread, others as tasks of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.conf import settings
+from django.db import connection as django_connection
+
+from director import jsontools
+from executions import events
+from executions.engine import iterate, settle, sql
+from executions.engine.claim import Claimed, Claimer
+from executions.engine.context import Contexts, RunContext
+from executions.engine.database import Connection, connect
+from executions.engine.frames import Frame, FrameEnd
+from executions.engine.journal import Entry, Journal
+from executions.engine.walk import Attempt, Parked, Recorded, Services, Walker
+from executions.errors import IterateStopped, LeaseLost, NotAList
+from executions.models import Execution
+from executions.nudge import nudge
+from executions.states import FrameStatus, StepStatus, WaitingFor
+from records.creation import create_records
+from workflows.definition.compile import compile_plan
+from workflows.definition.plan import BlockPlan, CreateRecords, OnError, Plan
+from workflows.readers.items import Item, Problem
+
+logger = logging.getLogger(__name__)
+
+WORKER = f"{socket.gethostname()}:{os.getpid()}"
+MAX_WALKS = 64  # tasks of one slice that may wait for something outside at the same time
+JOURNAL_ROOM = 2_000  # entries that may wait for their commit before walking waits too
+FRAMES_PER_TURN = 100  # inline frames walked before the loop looks at anything else
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a slice did, and whether another has work to go on with."""
+
+    walked: int = 0
+    more: bool = False
+    status: str = ""
+
+
+def run(execution_id: UUID) -> Outcome:
+    """Walk ready frames of the execution for up to DIRECTOR_SLICE_SECONDS.
+
+    Returns at once when the execution is over, paused, or has nothing ready. Raises what ended the slice early; its
+    frames are then taken back by the sweep.
+    """
+    execution = Execution.objects.select_related("version").filter(pk=execution_id).first()
+    if execution is None:
+        logger.warning("slice for a missing execution", extra={"execution_id": str(execution_id)})
+        return Outcome()
+    with connect(application_name="director claim") as session:
+        opened = _open(session, execution_id)
+        if opened is None:
+            return Outcome(status=settle.settle(session, execution_id))
+        return asyncio.run(_Slice(session, execution, opened).run())
+
+
+def _open(session: Connection, execution_id: UUID) -> int | None:
+    lease = timedelta(seconds=settings.DIRECTOR_LEASE_SECONDS)
+    found = session.execute(sql.OPEN_SLICE, {"execution": execution_id, "worker": WORKER, "lease": lease}).fetchone()
+    return found[0] if found else None
+
+
+def run_context(execution: Execution) -> RunContext:
+    return RunContext(
+        execution_id=execution.pk,
+        workflow_id=execution.workflow_id,
+        number=execution.number,
+        labels=execution.labels,
+        trigger=execution.trigger_data,
+        version_number=execution.version.number,
+        overrides=execution.overrides,
+    )
+
+
+class _Slice:
+    def __init__(self, session: Connection, execution: Execution, slice_id: int) -> None:
+        self.session, self.slice_id = session, slice_id
+        self.plan: Plan = compile_plan(execution.version)
+        self.context = run_context(execution)
+        self.contexts = Contexts(self.plan, self.context)
+        self.claimer = Claimer(session, self.plan, self.contexts, slice_id, replays=execution.replay_of_id is not None)
+        self.deadline = time.monotonic() + settings.DIRECTOR_SLICE_SECONDS
+        self.outcome = Outcome()
+        self.walks: set[asyncio.Task[None]] = set()
+        self.publisher = events.Publisher(execution.number, execution.workflow_id)
+
+    async def run(self) -> Outcome:
+        """Claim and walk until time is up or nothing is left; then close the slice and settle the execution."""
+        lease = timedelta(seconds=settings.DIRECTOR_LEASE_SECONDS)
+        self.journal = Journal(
+            self.context.execution_id, self.context.workflow_id, self.slice_id, lease=lease, room=JOURNAL_ROOM
+        )
+        services = EngineServices(self.slice_id, self.plan)
+        self.walker = Walker(
+            self.plan, self.context, self.journal, services, max_value_bytes=settings.DIRECTOR_MAX_VALUE_BYTES
+        )
+        self.claims = ThreadPoolExecutor(1, thread_name_prefix="claim")
+        try:
+            await self._work()
+            await self._close()
+        finally:
+            self.journal.close()
+            self.claims.shutdown()
+        return self.outcome
+
+    async def _work(self) -> None:
+        claiming = self._claim()
+        while True:
+            batch = await claiming
+            if not batch:
+                await self._finish_walks()
+                if not await self._wake() or not self._has_time():
+                    break
+                claiming = self._claim()
+                continue
+            if self.outcome.walked == 0:
+                self._call_for_help(len(batch))
+            # The next batch is claimed while this one is walked, unless its frames would wait behind long steps.
+            ahead = self._claim() if self._has_time() and not self.walks else None
+            await self._walk_batch(batch)
+            if ahead is None:
+                await self._finish_walks()
+                if not self._has_time():
+                    break
+            claiming = ahead or self._claim()
+
+    def _claim(self) -> asyncio.Future[Claimed]:
+        return asyncio.get_running_loop().run_in_executor(self.claims, self.claimer.claim)
+
+    def _has_time(self) -> bool:
+        return time.monotonic() < self.deadline and not self.journal.control and not self.journal.lost
+
+    def _call_for_help(self, claimed: int) -> None:
+        """A full first batch says that there is work for another worker, if one is free."""
+        if claimed >= 50:
+            nudge(self.context.execution_id)
+
+    async def _walk_batch(self, batch: Claimed) -> None:
+        for place, (frame, scope) in enumerate(batch):
+            if place % FRAMES_PER_TURN == 0:
+                await asyncio.sleep(0)
+                await self.journal.has_room()
+                self.publisher.publish(self.journal.changes)
+            await self._walk(frame, scope)
+        self.outcome.walked += len(batch)
+
+    async def _walk(self, frame: Frame, scope: dict[str, Any]) -> None:
+        block = self.contexts.block(frame)
+        if frame.untaken:
+            self.journal.put(Entry(frame, frame.hand_over(), _not_taken()))
+        elif block.inline:
+            end = self.walker.walk_inline(frame, block, scope)
+            self.journal.put(Entry(frame, frame.hand_over(), end))
+        else:
+            await self._walk_task(frame, block, scope)
+
+    async def _walk_task(self, frame: Frame, block: BlockPlan, scope: dict[str, Any]) -> None:
+        while len(self.walks) >= MAX_WALKS:
+            await asyncio.wait(self.walks, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.create_task(self._walk_to_end(frame, block, scope))
+        self.walks.add(task)
+        task.add_done_callback(self.walks.discard)
+
+    async def _walk_to_end(self, frame: Frame, block: BlockPlan, scope: dict[str, Any]) -> None:
+        try:
+            end = await self.walker.walk(frame, block, scope)
+        except (LeaseLost, psycopg.Error):
+            return  # the journal has it too, and the slice ends by that
+        if end is not None:
+            self.journal.put(Entry(frame, frame.hand_over(), end))
+
+    async def _finish_walks(self) -> None:
+        """Wait until everything claimed so far is walked and durable."""
+        while self.walks:
+            await asyncio.wait(self.walks)
+        await self.journal.drain()
+        self.publisher.publish(self.journal.changes)
+
+    async def _wake(self) -> int:
+        if self.journal.control:
+            return 0
+        wake = partial(settle.wake, self.session, self.context.execution_id, self.plan)
+        return await asyncio.get_running_loop().run_in_executor(self.claims, wake)
+
+    async def _close(self) -> None:
+        """Give up the lease, then settle: whoever closes last sees all that was done."""
+        await self._finish_walks()
+        self.session.execute(sql.CLOSE_SLICE, {"slice": self.slice_id})
+        settle.wake(self.session, self.context.execution_id, self.plan)
+        self.outcome.status = settle.settle(self.session, self.context.execution_id)
+        self.outcome.more = self.outcome.status == "running" and _has_ready(self.session, self.context.execution_id)
+        await self.publisher.publish_last(self.journal.changes, status=self.outcome.status)
+
+
+def _has_ready(session: Connection, execution_id: UUID) -> bool:
+    query = "SELECT EXISTS (SELECT 1 FROM execution_frames WHERE execution_id = %s AND status = 'ready')"
+    found = session.execute(query, (execution_id,)).fetchone()
+    return bool(found and found[0])
+
+
+def _not_taken() -> FrameEnd:
+    error = {"code": "record_taken", "message": "Another run works on this record, or it changed its status meanwhile."}
+    return FrameEnd(FrameStatus.SKIPPED, None, error=error)
+
+
+class EngineServices(Services):
+    """Iterates and record creation, each in a thread with a session of its own: they may take long."""
+
+    def __init__(self, slice_id: int, plan: Plan) -> None:
+        self.slice_id, self.plan = slice_id, plan
+
+    async def iterate(self, walker: Walker, attempt: Attempt, recorded: Recorded | None) -> None:
+        if recorded is not None and recorded.status == StepStatus.RUNNING:
+            await self._join(walker, attempt, recorded)
+            return
+        step, frame = attempt.step, attempt.frame
+        begin = self._begin(walker, attempt)
+        if frame.work:
+            await walker.journal.commit(frame)
+        if await asyncio.to_thread(_in_session, iterate.begin, begin):
+            raise Parked(None)
+        walker.complete_iterate(attempt, iterate.empty_result())
+
+    def _begin(self, walker: Walker, attempt: Attempt) -> iterate.Begin:
+        step, scope = attempt.step, attempt.scope
+        plan = step.iterate
+        assert plan is not None
+        over = (plan.over or plan.over_records).render(scope)  # type: ignore[union-attr]
+        if plan.over is not None and not isinstance(over, list):
+            raise NotAList(step.alias, type(over).__name__)
+        where = plan.where
+        accepts = None if where is None else (lambda record: where.test({**scope, "current": record}))
+        config = jsontools.dumps({"over": over if plan.over_records is not None else f"{len(over)} items"})
+        return iterate.Begin(
+            walker.run, attempt.frame, step.alias, attempt.number, plan, config, over, accepts, self.slice_id
+        )
+
+    async def _join(self, walker: Walker, attempt: Attempt, recorded: Recorded) -> None:
+        step, frame = attempt.step, attempt.frame
+        after = int(recorded.output.get("after", 0))
+        result = await asyncio.to_thread(_in_session, iterate.join, walker.run, frame.id, step.alias, after)
+        if result is None:
+            raise Parked(FrameEnd(FrameStatus.WAITING, None, step.alias, waiting_for=WaitingFor.CHILDREN))
+        attempt.intent, attempt.number, attempt.started = True, recorded.attempt, recorded.started
+        attempt.clock = time.perf_counter() - iterate.seconds_since(recorded.started)
+        assert step.iterate is not None
+        if step.iterate.on_error is OnError.STOP and result["failed"]:
+            raise IterateStopped(step.alias, result)
+        walker.complete_iterate(attempt, result)
+
+    async def create_records(
+        self, create: CreateRecords, items: Iterable[Item | Problem], run: RunContext
+    ) -> dict[str, Any]:
+        make = partial(create_records, run.workflow_id, items, create, execution_id=run.execution_id)
+        return await asyncio.to_thread(_with_own_django_connection, make)
+
+
+def _in_session(work: Any, *args: Any) -> Any:
+    with connect(application_name="director iterate") as session:
+        return work(session, *args)
+
+
+def _with_own_django_connection(work: Any) -> Any:
+    try:
+        return work()
+    finally:
+        django_connection.close()
+
+

@@ -1,0 +1,178 @@
+"""The engine's statements: each named, with its purpose and the index it runs on."""
+
+# --- slices ---------------------------------------------------------------------------------------------------------
+
+# A slice exists only while its execution is not over and nobody holds it back; it moves queued and waiting to running.
+OPEN_SLICE = """
+WITH begun AS (
+    UPDATE executions SET status = 'running', started_at = coalesce(started_at, now())
+    WHERE id = %(execution)s AND status IN ('queued', 'running', 'waiting') AND control = ''
+    RETURNING id
+)
+INSERT INTO execution_slices (execution_id, worker, backend_pid, backend_start, expires_at)
+SELECT begun.id, %(worker)s, a.pid, a.backend_start, now() + %(lease)s
+FROM begun, pg_stat_activity a WHERE a.pid = pg_backend_pid()
+RETURNING id
+"""
+
+CLOSE_SLICE = "DELETE FROM execution_slices WHERE id = %(slice)s"
+
+EXTEND_LEASE = """
+UPDATE execution_slices s SET expires_at = now() + %(lease)s FROM executions e
+WHERE s.id = %(slice)s AND e.id = s.execution_id RETURNING e.control
+"""
+
+# First statement of every commit (I3). KEY SHARE stands in the way of the sweep's DELETE, not of the lease's UPDATE.
+FENCE = """
+SELECT e.control FROM execution_slices s JOIN executions e ON e.id = s.execution_id
+WHERE s.id = %(slice)s FOR KEY SHARE OF s
+"""
+
+# --- claiming -------------------------------------------------------------------------------------------------------
+
+_TAKE = """
+claimed AS (
+    UPDATE execution_frames f
+    SET status = 'running', slice_id = %(slice)s, waiting_for = '', wake_at = NULL, started_at = coalesce(f.started_at, now())
+    FROM picked WHERE f.id = picked.id
+    RETURNING f.id, f.parent_id, f.alias, f.position, f.walked, f.retries, f.forgiven, f.record_id
+), taken AS (
+    UPDATE workflow_records r
+    SET status = 'processing', frame_id = c.id, iteration_node_alias = c.alias, updated_at = now(), revision = r.revision + 1
+    FROM claimed c JOIN unnest(%(aliases)s::text[], %(statuses)s::text[]) AS eligible (alias, status) ON eligible.alias = c.alias
+    WHERE r.id = c.record_id AND (r.frame_id = c.id OR (r.frame_id IS NULL AND r.status = eligible.status))
+    RETURNING r.id, r.record_id, r.record_type, r.data, r.execution_id IS NOT NULL AS temporary
+)
+SELECT c.id, c.parent_id, c.alias, c.position, c.walked, c.retries, c.forgiven, c.record_id,
+    t.record_id, t.record_type, t.data, t.temporary
+FROM claimed c LEFT JOIN taken t ON t.id = c.record_id
+ORDER BY c.id
+"""
+
+# The next ready frames in order. Index frame_ready; `after` steps over what this slice has taken already, so that the
+# index entries those left behind are not read again.
+CLAIM = (
+    """
+WITH picked AS (
+    SELECT id FROM execution_frames
+    WHERE execution_id = %(execution)s AND status = 'ready' AND id > %(after)s AND crashes = 0
+        AND alias <> ALL (%(limited)s)
+    ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+), """
+    + _TAKE
+)
+
+# Two claims that count at the same time would both find the same room; a statement of its own, so that the count that
+# follows sees what the claim before it committed.
+LOCK_LIMITED = "SELECT pg_advisory_xact_lock(hashtextextended(%(execution)s::text, 7))"
+
+# Ready frames of iterates with `concurrency`: per parent at most what is left of it. Index frame_open_child.
+CLAIM_LIMITED = (
+    """
+WITH parents AS MATERIALIZED (
+    SELECT p.id, k.alias, k.concurrency FROM execution_frames p,
+        unnest(%(limited)s::text[], %(concurrency)s::int[]) AS k (alias, concurrency)
+    WHERE p.execution_id = %(execution)s AND p.status = 'waiting' AND p.waiting_for = 'children'
+), room AS MATERIALIZED (
+    SELECT p.id, p.alias, p.concurrency - (
+        SELECT count(*) FROM execution_frames c WHERE c.parent_id = p.id AND c.alias = p.alias AND c.status = 'running'
+    ) AS free FROM parents p
+), picked AS (
+    SELECT f.id FROM room CROSS JOIN LATERAL (
+        SELECT c.id FROM execution_frames c
+        WHERE c.parent_id = room.id AND c.alias = room.alias AND c.status = 'ready' AND c.crashes = 0
+        ORDER BY c.id LIMIT greatest(room.free, 0) FOR NO KEY UPDATE SKIP LOCKED
+    ) f LIMIT %(limit)s
+), """
+    + _TAKE
+)
+
+# A frame that was in a batch whose worker died: one at a time, named on the slice, the least suspicious first (I9).
+CLAIM_SUSPECT = (
+    """
+WITH picked AS (
+    SELECT id FROM execution_frames
+    WHERE execution_id = %(execution)s AND status = 'ready' AND crashes > 0
+    ORDER BY crashes, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+), named AS (
+    UPDATE execution_slices SET suspect_frame_id = (SELECT id FROM picked) WHERE id = %(slice)s
+), """
+    + _TAKE
+)
+
+# --- journal --------------------------------------------------------------------------------------------------------
+
+COPY_STEPS = """
+COPY execution_steps (execution_id, frame_id, record_id, alias, attempt, status, input, output, error, fingerprint,
+    started_at, duration_ms) FROM STDIN
+"""
+
+FINISH_STEPS = """
+UPDATE execution_steps s
+SET status = u.status, output = u.output::jsonb, error = u.error::jsonb, duration_ms = u.duration_ms
+FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::float8[])
+    AS u (frame_id, alias, attempt, status, output, error, duration_ms)
+WHERE s.frame_id = u.frame_id AND s.alias = u.alias AND s.attempt = u.attempt AND s.status = 'running'
+"""
+
+MARK_WALKED = """
+UPDATE execution_frames f SET walked = true, at_step = u.at_step
+FROM unnest(%s::bigint[], %s::text[]) AS u (id, at_step) WHERE f.id = u.id
+"""
+
+END_FRAMES = """
+UPDATE execution_frames f
+SET status = u.status, waiting_for = u.waiting_for, wake_at = u.wake_at, at_step = u.at_step, error = u.error::jsonb,
+    slice_id = NULL, walked = true, retries = f.retries + u.retried, forgiven = coalesce(u.forgiven, f.forgiven),
+    finished_at = CASE WHEN u.status IN ('complete', 'failed', 'skipped', 'cancelled') THEN now() END
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::int[], %s::int[])
+    AS u (id, status, waiting_for, wake_at, at_step, error, retried, forgiven)
+WHERE f.id = u.id
+"""
+
+# Data by patch, so that a person's edit of another path in the meantime is kept; status only where the frame says one.
+WRITE_RECORDS = """
+UPDATE workflow_records r
+SET data = CASE WHEN u.operations IS NULL THEN r.data ELSE director_patch(r.data, u.operations::jsonb) END,
+    status = coalesce(u.status, r.status),
+    error_message = CASE WHEN u.status IS NULL THEN r.error_message ELSE u.error END,
+    retry_count = r.retry_count + u.retried,
+    frame_id = CASE WHEN u.status IN ('complete', 'failed', 'skipped', 'discovered') THEN NULL ELSE r.frame_id END,
+    processed_at = CASE WHEN u.status IN ('complete', 'failed') THEN now() ELSE r.processed_at END,
+    updated_at = now(), revision = r.revision + 1
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[]) AS u (id, operations, status, error, retried)
+WHERE r.id = u.id
+"""
+
+SHIFT_COUNTS = """
+INSERT INTO execution_counts AS c (execution_id, kind, alias, status, shard, count, duration_ms)
+SELECT %s, u.kind, u.alias, u.status, %s, u.count, u.duration_ms
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::float8[]) AS u (kind, alias, status, count, duration_ms)
+ORDER BY 2, 3, 4
+ON CONFLICT (execution_id, kind, alias, status, shard)
+DO UPDATE SET count = c.count + excluded.count, duration_ms = c.duration_ms + excluded.duration_ms
+"""
+
+SET_VARIABLE = """
+INSERT INTO workflow_memory AS m (workflow_id, execution_id, key, value) VALUES (%s, NULL, %s, %s::jsonb)
+ON CONFLICT (workflow_id, execution_id, key)
+DO UPDATE SET value = excluded.value, updated_at = now(), revision = m.revision + 1
+"""
+
+# Everything open below the named frames: what a stop or a cancel ends. Running ones end at their own next commit.
+CANCEL_BELOW = """
+WITH RECURSIVE below AS (
+    SELECT id, status FROM execution_frames WHERE parent_id = ANY(%(parents)s) AND status IN ('ready', 'running', 'waiting')
+    UNION ALL
+    SELECT f.id, f.status FROM execution_frames f JOIN below b ON f.parent_id = b.id
+    WHERE f.status IN ('ready', 'running', 'waiting')
+), ended AS (
+    UPDATE execution_frames f SET status = 'cancelled', waiting_for = '', wake_at = NULL, finished_at = now()
+    FROM below b WHERE f.id = b.id AND b.status IN ('ready', 'waiting')
+    RETURNING f.id, f.alias, f.record_id, b.status AS was
+), given_back AS (
+    UPDATE workflow_records r SET status = 'discovered', frame_id = NULL, updated_at = now(), revision = r.revision + 1
+    FROM ended e WHERE r.id = e.record_id AND r.frame_id = e.id
+)
+SELECT alias, was, count(*) FROM ended GROUP BY alias, was
+"""

@@ -1,0 +1,403 @@
+"""Walking a frame: its block from the top, step by step.
+
+`walk` is a coroutine, but awaits only where a step really has to wait. A block that is `inline` never does, so the
+slice drives it with a single `send` and no task (see `walk_inline`): at ten thousand records a second scheduling would
+cost more than the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import inspect
+import time
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from connectors.effects import Effect
+from director import jsontools
+from director.errors import DirectorError
+from executions.engine.frames import Frame, FrameEnd, Receipt, Recorded, Variable
+from executions.engine.journal import Journal, RowWriter
+from executions.engine.retry import RECORD_RETRY, delay_for, is_retryable, next_delay
+from executions.errors import StepInterrupted, StepTimedOut, ValueTooLarge
+from executions.states import STEP_SETTLED, FrameStatus, StepStatus, WaitingFor
+from records import patches
+from workflows.definition.plan import BlockPlan, OnError, Plan, StepPlan
+from workflows.readers.items import Item, Position, Problem
+from workflows.step_types.base import EndBlock, IterateBody, SetVariable, StepCall, StreamItems, TakeBranch, WaitUntil
+
+if TYPE_CHECKING:
+    from executions.engine.context import RunContext
+
+Scope = MutableMapping[str, Any]
+RANDOM = Random()  # noqa: S311 - jitter of back-off, not a secret
+
+
+class Parked(Exception):
+    """The walk leaves its frame as `end` says; raised through the blocks, not an error."""
+
+    def __init__(self, end: FrameEnd | None) -> None:
+        self.end = end  # None: the frame is parked in the database already
+
+
+class StepFailed(Exception):
+    """A step failed for good in this walk; `error` is what is recorded."""
+
+    def __init__(self, step: StepPlan, attempt: int, error: dict[str, Any]) -> None:
+        self.step, self.attempt, self.error = step, attempt, error
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt of a step under way."""
+
+    frame: Frame
+    step: StepPlan
+    scope: Scope
+    number: int
+    started: float
+    clock: float
+    intent: bool = False
+    input: bytes | None = None
+
+    def duration_ms(self) -> float:
+        return (time.perf_counter() - self.clock) * 1000
+
+
+class Walker:
+    """Walks the frames of one slice; knows the plan, the run and the journal, holds nothing of a frame."""
+
+    def __init__(self, plan: Plan, run: RunContext, journal: Journal, services: Services, *, max_value_bytes: int) -> None:
+        self.plan, self.run, self.journal, self.services = plan, run, journal, services
+        self.rows = RowWriter(run.execution_id)
+        self.max_value_bytes = max_value_bytes
+
+    def walk_inline(self, frame: Frame, block: BlockPlan, scope: Scope) -> FrameEnd:
+        """Walk an inline block straight through: its coroutine ends without ever having waited."""
+        walking = self.walk(frame, block, scope)
+        try:
+            walking.send(None)
+        except StopIteration as done:
+            end: FrameEnd | None = done.value
+            assert end is not None
+            return end
+        walking.close()
+        raise RuntimeError(f"block {block.key!r} is marked inline but a step in it waited")
+
+    async def walk(self, frame: Frame, block: BlockPlan, scope: Scope) -> FrameEnd | None:
+        """Walk the block and return how it leaves the frame; what it did is in `frame.work` or durable already.
+
+        None: the frame was parked in the transaction that made its children, there is nothing left to write.
+        """
+        try:
+            await self._block(frame, block, scope)
+        except Parked as parked:
+            return parked.end
+        except StepFailed as failure:
+            return self._failed(frame, failure)
+        return FrameEnd(FrameStatus.COMPLETE, "complete")
+
+    async def _block(self, frame: Frame, block: BlockPlan, scope: Scope) -> None:
+        for step in block.steps:
+            await self._step(frame, step, scope)
+
+    async def _step(self, frame: Frame, step: StepPlan, scope: Scope) -> None:
+        recorded = frame.recorded.get(step.alias) if frame.recorded else None
+        if recorded is not None and recorded.status in STEP_SETTLED:
+            await self._reuse(frame, step, scope, recorded)
+            return
+        if not step.type.effect is Effect.PURE:  # noqa: E714 - reads as it is meant
+            self._heed_control(frame)
+        attempt = Attempt(frame, step, scope, recorded.attempt + 1 if recorded else 1, time.time(), time.perf_counter())
+        try:
+            await self._attempt(attempt, recorded)
+        except DirectorError as error:
+            self._attempt_failed(attempt, error)
+
+    async def _reuse(self, frame: Frame, step: StepPlan, scope: Scope, recorded: Recorded) -> None:
+        """Take the recorded outcome for the step (I2); a branch that was taken is walked, it may not be done yet."""
+        scope[step.alias] = recorded.output
+        if recorded.status == StepStatus.SKIPPED:
+            return
+        if step.blocks and step.iterate is None:
+            await self._branch(frame, step, scope, recorded.output)
+        if step.type.ends_block:
+            raise Parked(_ended(recorded.output))
+        if step.alias in self.run.stop_after:
+            raise Parked(FrameEnd(FrameStatus.COMPLETE, "complete"))
+
+    def _heed_control(self, frame: Frame) -> None:
+        """At a step boundary: leave the frame when a person paused or cancelled the run."""
+        if self.journal.control == "pause":
+            raise Parked(FrameEnd(FrameStatus.WAITING, "waiting", waiting_for=WaitingFor.PAUSE))
+        if self.journal.control == "cancel":
+            raise Parked(FrameEnd(FrameStatus.CANCELLED, "discovered"))
+
+    async def _attempt(self, attempt: Attempt, recorded: Recorded | None) -> None:
+        step, scope = attempt.step, attempt.scope
+        if step.when is not None and not _evaluated(step.when.test, scope):
+            scope[step.alias] = None
+            self._record(attempt, StepStatus.SKIPPED)
+            return
+        config = _evaluated(step.render, scope)
+        if step.iterate is not None:
+            await self.services.iterate(self, attempt, recorded)
+            return
+        attempt.input = self._dump(config, step, "input") if config else None
+        if step.type.effect.needs_intent:
+            await self._intend(attempt, recorded)
+        outcome = await self._run(attempt, config)
+        await self._settle(attempt, outcome)
+
+    async def _intend(self, attempt: Attempt, recorded: Recorded | None) -> None:
+        """Make the intent durable before the effect (I4); what an earlier one without receipt means is decided here."""
+        if recorded is not None and recorded.status == StepStatus.RUNNING:
+            attempt.intent, attempt.number = True, recorded.attempt
+            if not attempt.step.type.effect.may_repeat:
+                raise StepInterrupted(attempt.step.alias)
+            return
+        row = self.rows.row(
+            attempt.frame,
+            attempt.step.alias,
+            attempt.number,
+            StepStatus.RUNNING,
+            input=attempt.input,
+            fingerprint=hashlib.sha256(attempt.input or b"null").hexdigest(),
+            started=attempt.started,
+            duration_ms=None,
+        )
+        attempt.frame.work.rows.append(row)
+        attempt.intent = True
+        await self.journal.commit(attempt.frame)
+        self._heed_control_after_intent(attempt)
+
+    def _heed_control_after_intent(self, attempt: Attempt) -> None:
+        """The commit of the intent may have brought the news of a pause: the effect has not begun, so it need not."""
+        if self.journal.control in ("pause", "cancel"):
+            held_back = {"code": "held_back", "message": "Not begun: the run was paused or cancelled just before."}
+            self._record(attempt, StepStatus.FAILED, error=held_back)
+            self._heed_control(attempt.frame)
+
+    async def _run(self, attempt: Attempt, config: Any) -> Any:
+        """Run the step type; whatever it raises comes out as a DirectorError."""
+        step, frame = attempt.step, attempt.frame
+        call = StepCall(
+            step=step,
+            config=config,
+            scope=attempt.scope,
+            attempt=attempt.number,
+            idempotency_key=f"{self.run.execution_id}:{frame.id}:{step.alias}",
+            workflow_id=self.run.workflow_id,
+            execution_id=self.run.execution_id,
+            frame_id=frame.id,
+            record_id=frame.record.record_id if frame.record else None,
+        )
+        try:
+            if step.type.effect is Effect.PURE and step.timeout_seconds is None:
+                return step.type.run(call)
+            return await asyncio.wait_for(_in_background(step.type.run, call), step.timeout_seconds)
+        except DirectorError:
+            raise
+        except TimeoutError as error:
+            raise StepTimedOut(step.alias, step.timeout_seconds or 0) from error
+        except Exception as error:
+            raise Unexpected(error) from error
+
+    async def _settle(self, attempt: Attempt, outcome: Any) -> None:
+        """Record the outcome and do what it asks of the engine."""
+        step, scope = attempt.step, attempt.scope
+        match outcome:
+            case TakeBranch(key, output):
+                self._complete(attempt, {**output, "key": key} if isinstance(output, dict) else {"key": key})
+                await self._branch(attempt.frame, step, scope, scope[step.alias])
+            case WaitUntil(at, output):
+                self._wait(attempt, at, output)
+            case EndBlock(output, skip):
+                self._complete(attempt, {"output": output, "skip": skip})
+                raise Parked(_ended(scope[step.alias]))
+            case SetVariable(key, value, output):
+                attempt.frame.work.variables.append(Variable(key, self._dump(value, step, f"variable {key}")))
+                scope[key] = value
+                self._complete(attempt, output)
+            case StreamItems(items):
+                await self._items(attempt, items)
+            case IterateBody():
+                raise TypeError(f"step type {step.type.name} asks for an iterate but its step has no iterate plan")
+            case _ if step.create is not None:
+                self._complete(attempt, await self._create(attempt, _as_items(outcome, step.alias)))
+            case _:
+                self._complete(attempt, outcome)
+
+    async def _items(self, attempt: Attempt, items: Iterable[Item | Problem]) -> None:
+        if attempt.step.create is not None:
+            self._complete(attempt, await self._create(attempt, items))
+            return
+        self._complete(attempt, await asyncio.to_thread(_collect, items, self.max_value_bytes, attempt.step.alias))
+
+    async def _create(self, attempt: Attempt, items: Iterable[Item | Problem]) -> dict[str, Any]:
+        """Make records of the items. Not one transaction with the journal: run again, it meets the same records."""
+        assert attempt.step.create is not None
+        return await self.services.create_records(attempt.step.create, items, self.run)
+
+    async def _branch(self, frame: Frame, step: StepPlan, scope: Scope, output: Any) -> None:
+        key = output.get("key") if isinstance(output, dict) else None
+        if key is not None:
+            await self._block(frame, step.block(key), scope)
+
+    def _wait(self, attempt: Attempt, at: datetime, output: Any) -> NoReturn:
+        """Park the frame until `at`. The row says complete already: woken, the walk passes over it."""
+        self._complete(attempt, output)
+        raise Parked(
+            FrameEnd(FrameStatus.WAITING, "waiting", attempt.step.alias, waiting_for=WaitingFor.TIMER, wake_at=at)
+        )
+
+    def _complete(self, attempt: Attempt, output: Any) -> None:
+        step, frame = attempt.step, attempt.frame
+        encoded = self._dump(output, step, "output")
+        attempt.scope[step.alias] = output
+        if step.store is not None:
+            assert frame.record is not None
+            operation = patches.set_at(step.store, output)
+            frame.work.operations.append(operation)
+            frame.record.data = patches.apply(frame.record.data, (operation,))
+        self._record(attempt, StepStatus.COMPLETE, output=encoded)
+
+    def complete_iterate(self, attempt: Attempt, result: dict[str, Any]) -> None:
+        """Record an iterate's result; on a retry's path the frame ends with it."""
+        self._complete(attempt, result)
+        if attempt.step.alias in self.run.stop_after:
+            raise Parked(FrameEnd(FrameStatus.COMPLETE, "complete"))
+
+    def _record(self, attempt: Attempt, status: StepStatus, *, output: bytes | None = None, error: dict[str, Any] | None = None) -> None:
+        """Add the journal row of the attempt, or the receipt of its intent, to what the frame hands over next."""
+        encoded = None if error is None else jsontools.dumps(error)
+        work = attempt.frame.work
+        if attempt.intent:
+            work.receipts.append(Receipt(attempt.step.alias, attempt.number, status, output, encoded, attempt.duration_ms()))
+            return
+        work.rows.append(
+            self.rows.row(
+                attempt.frame,
+                attempt.step.alias,
+                attempt.number,
+                status,
+                input=attempt.input,
+                output=output,
+                error=encoded,
+                started=attempt.started,
+                duration_ms=attempt.duration_ms(),
+            )
+        )
+
+    def _attempt_failed(self, attempt: Attempt, error: DirectorError) -> NoReturn:
+        """Record the failure, then park the frame for another attempt or give up the walk."""
+        recorded = _describe(error, attempt.step, attempt.number)
+        interrupted = isinstance(error, StepInterrupted)
+        self._record(attempt, StepStatus.INTERRUPTED if interrupted else StepStatus.FAILED, error=recorded)
+        tried = attempt.number - (attempt.frame.forgiven if attempt.frame.recorded else 0)
+        policy = attempt.step.retry
+        if not interrupted and policy is not None and is_retryable(policy, tried, error):
+            at = datetime.now(UTC) + delay_for(policy, tried, error, random=RANDOM)
+            raise Parked(
+                FrameEnd(
+                    FrameStatus.WAITING, "waiting", attempt.step.alias, recorded, WaitingFor.RETRY, at, retried=1
+                )
+            )
+        raise StepFailed(attempt.step, attempt.number, recorded)
+
+    def _failed(self, frame: Frame, failure: StepFailed) -> FrameEnd:
+        """What the iterate around the frame says of a failed record; the root has none and simply fails."""
+        iterate = self.plan.steps[frame.alias].iterate if frame.alias else None
+        at_step = failure.step.alias
+        final = failure.error["code"] == StepInterrupted.code
+        if iterate and iterate.on_error is OnError.RETRY and frame.retries < iterate.max_retries and not final:
+            at = datetime.now(UTC) + next_delay(RECORD_RETRY, frame.retries + 1, random=RANDOM)
+            return FrameEnd(
+                FrameStatus.WAITING,
+                "waiting",
+                at_step,
+                failure.error,
+                WaitingFor.RETRY,
+                at,
+                retried=1,
+                forgiven=failure.attempt,
+            )
+        stops = iterate is not None and iterate.on_error in (OnError.STOP, OnError.MARK_FAILED_STOP)
+        return FrameEnd(FrameStatus.FAILED, "failed", at_step, failure.error, stops_siblings=stops)
+
+    def _dump(self, value: Any, step: StepPlan, what: str) -> bytes:
+        encoded = jsontools.dumps(value)
+        if len(encoded) > self.max_value_bytes:
+            raise ValueTooLarge(f"The {what} of step {step.alias}", len(encoded), self.max_value_bytes)
+        return encoded
+
+
+class Services:
+    """What a walker asks of the engine beyond running steps; made by the slice, faked in tests."""
+
+    async def iterate(self, walker: Walker, attempt: Attempt, recorded: Recorded | None) -> None:
+        """Make or join the frames of an iterate: completes the attempt or raises Parked."""
+        raise NotImplementedError
+
+    async def create_records(self, create: Any, items: Iterable[Item | Problem], run: RunContext) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class Unexpected(DirectorError):
+    """A step type raised something that is not of the tree: a defect, shown with its type."""
+
+    code = "unexpected_error"
+    retryable = True
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+
+
+def _evaluated(evaluate: Callable[[Mapping[str, Any]], Any], scope: Scope) -> Any:
+    try:
+        return evaluate(scope)
+    except DirectorError:
+        raise
+    except Exception as error:  # a filter or an operator of a template met a value it cannot take
+        raise Unexpected(error) from error
+
+
+async def _in_background(run: Callable[[StepCall], Any], call: StepCall) -> Any:
+    if inspect.iscoroutinefunction(run):
+        return await run(call)
+    return await asyncio.to_thread(run, call)
+
+
+def _describe(error: DirectorError, step: StepPlan, attempt: int) -> dict[str, Any]:
+    described: dict[str, Any] = {"code": error.code, "message": error.message, "step": step.alias, "attempt": attempt}
+    if error.data:
+        described["data"] = error.data
+    return described
+
+
+def _ended(output: Any) -> FrameEnd:
+    if output["skip"]:
+        return FrameEnd(FrameStatus.SKIPPED, "skipped")
+    return FrameEnd(FrameStatus.COMPLETE, "complete")
+
+
+def _as_items(value: Any, alias: str) -> Iterable[Item]:
+    values = value if isinstance(value, list) else [value]
+    return (Item(Position(index, "item", alias), item) for index, item in enumerate(values, start=1))
+
+
+def _collect(items: Iterable[Item | Problem], limit: int, alias: str) -> list[Any]:
+    """Return the items as a list for a step without `create_records`; stops reading at the size limit."""
+    collected, size = [], 0
+    for item in items:
+        if isinstance(item, Problem):
+            continue
+        size += len(jsontools.dumps(item.data))
+        if size > limit:
+            raise ValueTooLarge(f"What step {alias} reads, without create_records to make records of it,", size, limit)
+        collected.append(item.data)
+    return collected

@@ -1,0 +1,190 @@
+"""Leaves of the error tree that belong to executions.
+
+    ExecutionError
+      ExecutionNotFound 404 · StepNotFound 404 · NothingToRetry 409 · NotPublished 409 · InvalidTransition 409 · IdempotencyConflict 422
+      StepTimedOut · StepInterrupted · ValueTooLarge · IterateStopped · NotAList · WorkerKilled   (recorded on a step or a record)
+      LeaseLost (ours only)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from director.errors import DirectorError
+
+
+class ExecutionError(DirectorError):
+    code = "execution_error"
+
+
+class ExecutionNotFound(ExecutionError):
+    code = "execution_not_found"
+    http_status = 404
+
+    def __init__(self, execution: object) -> None:
+        super().__init__(execution)
+        self.execution = execution
+
+    @property
+    def message(self) -> str:
+        return f"There is no execution {self.execution}, or you may not see it."
+
+
+class StepNotFound(ExecutionError):
+    code = "step_not_found"
+    http_status = 404
+
+    def __init__(self, execution: object, step: object) -> None:
+        super().__init__(execution, step)
+        self.execution, self.step = execution, step
+
+    @property
+    def message(self) -> str:
+        return f"Execution #{self.execution} has no step {self.step}."
+
+
+class InvalidTransition(ExecutionError):
+    code = "invalid_transition"
+    http_status = 409
+
+    def __init__(self, thing: str, status: str, wanted: str) -> None:
+        super().__init__(thing, status, wanted)
+        self.thing, self.status, self.wanted = thing, status, wanted
+
+    @property
+    def message(self) -> str:
+        return f"{self.thing} is {self.status} and cannot become {self.wanted}."
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"status": self.status, "wanted": self.wanted}
+
+
+class NothingToRetry(ExecutionError):
+    code = "nothing_to_retry"
+    http_status = 409
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.where = where
+
+    @property
+    def message(self) -> str:
+        return f"{self.where} has no failed record to retry."
+
+
+class NotPublished(ExecutionError):
+    code = "not_published"
+    http_status = 409
+
+    def __init__(self, workflow: str) -> None:
+        super().__init__(workflow)
+        self.workflow = workflow
+
+    @property
+    def message(self) -> str:
+        return f"Workflow {self.workflow} has no published version to run. Publish its draft first."
+
+
+class IdempotencyConflict(ExecutionError):
+    code = "idempotency_conflict"
+    http_status = 422
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    @property
+    def message(self) -> str:
+        return f"Idempotency key {self.key} was already used for another request. Use a new key for a new start."
+
+
+class StepTimedOut(ExecutionError):
+    code = "step_timed_out"
+
+    def __init__(self, alias: str, seconds: float) -> None:
+        super().__init__(alias, seconds)
+        self.alias, self.seconds = alias, seconds
+
+    @property
+    def message(self) -> str:
+        return f"Step {self.alias} did not finish within its time-out of {self.seconds:g} s."
+
+
+class StepInterrupted(ExecutionError):
+    """An effect that must not be repeated began before a crash and left no receipt."""
+
+    code = "step_interrupted"
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(alias)
+        self.alias = alias
+
+    @property
+    def message(self) -> str:
+        return (
+            f"Step {self.alias} was interrupted: its worker ended between beginning and reporting, so it may have "
+            "happened. Look it up, then treat it as done or do it again."
+        )
+
+
+class ValueTooLarge(ExecutionError):
+    code = "value_too_large"
+
+    def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(what, size_bytes, limit_bytes)
+        self.what, self.size_bytes, self.limit_bytes = what, size_bytes, limit_bytes
+
+    @property
+    def message(self) -> str:
+        return (
+            f"{self.what} is {self.size_bytes:,} bytes; at most {self.limit_bytes:,} are recorded "
+            "(DIRECTOR_MAX_VALUE_BYTES). Write large data to a file and pass on its path."
+        )
+
+
+class IterateStopped(ExecutionError):
+    code = "iterate_stopped"
+
+    def __init__(self, alias: str, result: dict[str, Any]) -> None:
+        super().__init__(alias, result)
+        self.alias, self.result = alias, result
+
+    @property
+    def message(self) -> str:
+        first = next(iter(self.result["errors"]), {"record": "a record", "message": "failed"})
+        return (
+            f"Iterate {self.alias} stopped at its first failure ({first['record']}: {first['message']}). "
+            f"{self.result['processed']} of {self.result['total']} records were done, {self.result['cancelled']} not begun."
+        )
+
+
+class NotAList(ExecutionError):
+    code = "not_a_list"
+
+    def __init__(self, alias: str, kind: str) -> None:
+        super().__init__(alias, kind)
+        self.alias, self.kind = alias, kind
+
+    @property
+    def message(self) -> str:
+        return f"Iterate {self.alias} goes over a list, but `over` is {self.kind}. Use an expression that gives a list."
+
+
+class WorkerKilled(ExecutionError):
+    code = "worker_killed"
+
+    def __init__(self, times: int, step: str) -> None:
+        super().__init__(times, step)
+        self.times, self.step = times, step
+
+    @property
+    def message(self) -> str:
+        where = f" at or after step {self.step}" if self.step else ""
+        return f"The worker died {self.times} times while walking this record{where}; it is not tried again by itself."
+
+
+class LeaseLost(ExecutionError):
+    """The slice was given up for dead and its frames went to others; nothing it still wants to write may land."""
+
+    code = "lease_lost"
