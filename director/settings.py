@@ -58,7 +58,6 @@ INSTALLED_APPS = [
     "channels",
     "rest_framework",
     "drf_spectacular",
-    "django_htmx",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -68,9 +67,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "director.middleware.SignInRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
+    "director.middleware.LocalTime",
+    "director.middleware.ErrorPages",
 ]
 ROOT_URLCONF = "director.urls"
 ASGI_APPLICATION = "director.asgi.application"
@@ -84,6 +85,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "director.shell.shell",
             ],
         },
     },
@@ -136,6 +138,14 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False  # leases, no
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {"sweep": {"task": "executions.sweep", "schedule": 1.0}}
+
+# --- the engine -----------------------------------------------------------------------------------------------------
+# A slice that does not renew its lease in this time is taken for dead. Sessions that are gone are noticed at once, so
+# this is only for a walker that hangs or was stopped.
+DIRECTOR_LEASE_SECONDS = env.integer("DIRECTOR_LEASE_SECONDS", 15)
+DIRECTOR_SLICE_SECONDS = env.integer("DIRECTOR_SLICE_SECONDS", 3)
+DIRECTOR_MAX_VALUE_BYTES = env.integer("DIRECTOR_MAX_VALUE_BYTES", 1024 * 1024)  # of one recorded input or output
 
 # --- pages, API -------------------------------------------------------------------------------------------------------
 LOGIN_URL = "/accounts/login/"
