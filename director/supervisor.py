@@ -96,6 +96,7 @@ class Supervisor:
             preexec_fn=die_with_parent,  # noqa: PLW1509  (one call into libc, safe after a fork)
         ) as process:
             self._running[child.name] = process
+            self._say(child.name, f"started as process {process.pid}")
             if self._stopping.is_set():  # stop() looked before this one was in the list
                 process.terminate()
             assert process.stdout is not None  # noqa: S101  (for the type checker: it is a pipe)
