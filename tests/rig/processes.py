@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from django.conf import settings
@@ -66,9 +66,20 @@ class Running:
         return self._process.poll()
 
     def wait_until_it_says(self, words: str, timeout: float = READY_SECONDS) -> None:
-        """Return when the words are in its output; fail with the output when it ends or the time is over."""
-        wait_for(lambda: words in self.output or not self.is_alive, timeout, what=f"{words!r} in:\n{self.output}\n")
-        assert words in self.output, f"it ended with exit code {self.exit_code}:\n{self.output}"
+        """Return when the words are in its output."""
+        self.wait_until(lambda: words in self.output, timeout, what=repr(words))
+
+    def wait_until(self, predicate: Callable[[], bool], timeout: float = READY_SECONDS, *, what: str) -> None:
+        """Return when the predicate is true; clean up and fail, with the output, when the process ends before."""
+        try:
+            wait_for(lambda: predicate() or not self.is_alive, timeout)
+            happened = predicate()
+        except AssertionError:
+            happened = False
+        if not happened:
+            code, output = self.exit_code, self.output
+            self.clean_up()
+            raise AssertionError(f"no {what}; exit code {code}; its output:\n{output}")
 
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
@@ -91,6 +102,7 @@ class Running:
         return self._process.wait(timeout)
 
     def clean_up(self) -> None:
+        """End it if it has not ended; may be said twice."""
         if self.is_alive:
             self.kill()
         self._said.close()
@@ -118,8 +130,7 @@ class Server(Running):
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         super().__init__(processes.web("127.0.0.1", self.port), environment(DIRECTOR_URL=self.url, **env))
-        wait_for(lambda: accepts(self.port) or not self.is_alive, READY_SECONDS, what="an answer from the web process")
-        assert self.is_alive, self.output
+        self.wait_until(lambda: accepts(self.port), what="answer from the web process")
 
 
 def free_port() -> int:
