@@ -5,14 +5,13 @@ import warnings
 from typing import Any
 
 from celery import Celery, signals
-from celery.platforms import SecurityWarning
 
 from director import embedded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "director.settings")
 
 # Messages are JSON, so a worker run as root, as in most containers, is no worse off than any other program.
-warnings.filterwarnings("ignore", category=SecurityWarning)
+warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
 
 app = Celery("director")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -11,7 +11,8 @@ def front_end_files_are_there(**_: Any) -> list[CheckMessage]:
     """The pages need the vendored libraries, which are not in the repository."""
     if (settings.BASE_DIR / "static/vendor/htmx.min.js").exists():
         return []
-    return [Warning("The front-end libraries are missing from static/vendor.", hint="Run `make setup`.", id="director.W001")]
+    hint = "Run `make setup`."
+    return [Warning("The front-end libraries are missing from static/vendor.", hint=hint, id="director.W001")]
 
 
 @register(Tags.security, deploy=True)

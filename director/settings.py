@@ -30,7 +30,9 @@ HTTPS = _public.scheme == "https"
 SECRET_KEY = env.secret("SECRET_KEY")
 if not SECRET_KEY:
     if embedded.is_set("DATABASE_URL"):
-        raise ImproperlyConfigured("Set SECRET_KEY (or SECRET_KEY_FILE) where DATABASE_URL is set: all hosts must share it.")
+        raise ImproperlyConfigured(
+            "Where DATABASE_URL is set, set SECRET_KEY (or SECRET_KEY_FILE) too; all hosts share it."
+        )
     SECRET_KEY = embedded.secret_key()
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS

@@ -4,9 +4,9 @@ What makes a link single-use is the moment of the user's last sign-in inside it:
 """
 
 from django.conf import settings
-from django.contrib.auth import get_user_model, login
+from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 from django.core import signing
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 SALT = "director.signin"
 
 
-def link_for(user: AbstractUser, *, base_url: str = "") -> str:
+def link_for(user: User, *, base_url: str = "") -> str:
     """Return an address that signs the user in once, within SIGNIN_LINK_MAX_AGE_SECONDS.
 
     base_url: where Director is reached, without a slash at its end; PUBLIC_URL unless given.
@@ -44,18 +44,18 @@ def link(request: HttpRequest, token: str) -> HttpResponse:
     return redirect(resolve_url(settings.LOGIN_REDIRECT_URL))
 
 
-def _user_of(token: str, *, lock: bool = False) -> AbstractUser | None:
+def _user_of(token: str, *, lock: bool = False) -> User | None:
     """Return the active user of a link that still counts; locked, so that two uses at once are one after the other."""
     try:
         pk, last_sign_in = signing.loads(token, salt=SALT, max_age=settings.SIGNIN_LINK_MAX_AGE_SECONDS)
     except signing.BadSignature:
         return None
-    users = get_user_model().objects.filter(pk=pk, is_active=True)
+    users = User.objects.filter(pk=pk, is_active=True)
     if lock:
         users = users.select_for_update(no_key=True)
     user = users.first()
     return user if user and _last_sign_in(user) == last_sign_in else None
 
 
-def _last_sign_in(user: AbstractUser) -> str:
+def _last_sign_in(user: User) -> str:
     return user.last_login.isoformat() if user.last_login else ""

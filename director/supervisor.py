@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 from director import embedded
@@ -52,7 +51,7 @@ class Supervisor:
             thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:
@@ -93,13 +92,13 @@ class Supervisor:
             text=True,
             errors="replace",
             start_new_session=True,  # Ctrl-C reaches us alone; we stop the children in order
-            preexec_fn=die_with_parent,  # noqa: PLW1509  (one call into libc, safe after a fork)
+            preexec_fn=die_with_parent,  # one call into libc, safe after a fork
         ) as process:
             self._running[child.name] = process
             self._say(child.name, f"started as process {process.pid}")
             if self._stopping.is_set():  # stop() looked before this one was in the list
                 process.terminate()
-            assert process.stdout is not None  # noqa: S101  (for the type checker: it is a pipe)
+            assert process.stdout is not None
             for line in process.stdout:
                 self._say(child.name, line.rstrip("\n"))
         return process.returncode

@@ -135,7 +135,7 @@ def _start_keeper(layout: Layout) -> None:
         keeper = subprocess.Popen(
             command, cwd=BASE_DIR, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
         )
-    assert keeper.stdout is not None  # noqa: S101  (for the type checker: it is a pipe)
+    assert keeper.stdout is not None
     said = keeper.stdout.read().decode().strip()
     keeper.stdout.close()
     if said != "ready":

@@ -1,6 +1,6 @@
-"""The process that keeps the embedded servers up for as long as anyone has joined: `python -m director.embedded.keeper DATA`.
+"""The process that keeps the embedded servers up for as long as anyone has joined.
 
-It writes "ready", or why not, on its standard output and closes it.
+`python -m director.embedded.keeper DATA` writes "ready", or why not, on its standard output and closes it.
 """
 
 from __future__ import annotations

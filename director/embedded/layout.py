@@ -48,7 +48,9 @@ class Layout:
                 return pwd.getpwnam(name)
             except KeyError:
                 continue
-        raise SetupError("PostgreSQL refuses to run as root, and there is no account 'postgres' or 'nobody' to run it as.")
+        raise SetupError(
+            "PostgreSQL does not run as root, and there is no account 'postgres' or 'nobody' to run it as."
+        )
 
     @cached_property
     def home(self) -> Path:
@@ -127,7 +129,7 @@ class Layout:
             self.give_to_server(folder)
             expected = self.account.pw_uid if self.account else os.geteuid()
             if folder.is_symlink() or folder.stat().st_uid != expected:
-                raise SetupError(f"{folder} belongs to {_name(folder.stat().st_uid)}; remove it, or use another data folder.")
+                raise SetupError(f"{folder} belongs to {_name(folder.stat().st_uid)}. {WAY_OUT}")
 
     def give_to_server(self, path: Path) -> None:
         """Hand a folder of root's to the account that PostgreSQL runs as."""

@@ -70,7 +70,7 @@ class Postgres:
         return answers(self.layout.postgres_socket)
 
     def _initialise(self) -> None:
-        """Make the cluster and its database beside their place and move them there whole, so that a crash leaves none."""
+        """Make the cluster and its database aside and move them to their place whole: a crash leaves none or all."""
         version = self.layout.postgres / "PG_VERSION"
         if version.exists():
             if version.read_text().strip() != MAJOR_VERSION:

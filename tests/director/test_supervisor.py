@@ -13,7 +13,6 @@ from director.supervisor import Child, Supervisor
 from tests.rig.waiting import wait_for
 
 
-
 @pytest.fixture
 def said() -> list[tuple[str, str]]:
     return []
@@ -48,7 +47,9 @@ def test_a_killed_child_is_told_by_the_name_of_the_signal(said, monkeypatch):
 
 def test_stopping_kills_a_child_that_does_not_listen(said, monkeypatch):
     monkeypatch.setattr(supervisor, "STOP_SECONDS", 0.2)
-    deaf = "import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(os.getpid(), flush=True)" + 5 * "; signal.pause()"
+    deaf = (
+        "import os, signal as s; s.signal(s.SIGTERM, s.SIG_IGN); print(os.getpid(), flush=1); s.pause(); s.pause()"
+    )
 
     with Supervisor([python("deaf", deaf)], say=lambda *words: said.append(words)):
         wait_for(lambda: len(said) > 1, what="the child's first line")
@@ -63,10 +64,12 @@ def test_a_killed_supervisor_takes_its_children_with_it():
 import sys
 from director.supervisor import Child, Supervisor
 lasting = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
-with Supervisor([Child("child", [sys.executable, "-c", lasting])], say=lambda name, line: print(line.split()[-1], flush=True)):
+child = Child("child", [sys.executable, "-c", lasting])
+with Supervisor([child], say=lambda name, line: print(line.split()[-1], flush=True)):
     sys.stdin.read()
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         child = int(parent.stdout.readline())
         parent.send_signal(signal.SIGKILL)
 

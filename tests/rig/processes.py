@@ -36,7 +36,7 @@ class Running:
     """A process with what it has said so far."""
 
     def __init__(self, command: Sequence[str], env: dict[str, str]) -> None:
-        self._said = tempfile.TemporaryFile("w+")
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by clean_up)
         self._process = subprocess.Popen(
             command,
             cwd=settings.BASE_DIR,

@@ -13,7 +13,7 @@ from director import serving
 
 
 class Command(BaseCommand):
-    help = "Runs web, workers and beat, with the embedded PostgreSQL and Redis unless DATABASE_URL and REDIS_URL are set."
+    help = "Runs web, workers and beat; PostgreSQL and Redis too unless DATABASE_URL and REDIS_URL name others."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
