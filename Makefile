@@ -26,10 +26,10 @@ static/vendor/.installed: package.json scripts/vendor.py | .venv/.installed
 
 # make demo ONCE=1 stops after the outcome instead of serving the pages.
 demo: setup
-	$(BIN)/python manage.py demo $(if $(ONCE),--once)
+	$(BIN)/python manage.py demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
 
 up: setup
-	$(BIN)/python manage.py up
+	$(BIN)/python manage.py up $(if $(PORT),--port $(PORT))
 
 test: setup-dev
 	$(BIN)/python -m pytest $(ARGS)

@@ -64,7 +64,7 @@ def check_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            way_out = f"Choose another one, as in: manage.py up --port {port + 1}"
+            way_out = f"Choose another one, as in --port {port + 1}."
             raise SetupError(f"Port {port} on {host} cannot be used: {error.strerror}. {way_out}") from error
 
 

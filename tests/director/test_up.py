@@ -76,5 +76,5 @@ def test_an_occupied_port_is_refused_with_the_way_out(data: Path):
 
     assert director.exit_code == 1
     assert f"Port {port} on 127.0.0.1 cannot be used: Address already in use." in director.output
-    assert f"manage.py up --port {port + 1}" in director.output
+    assert f"--port {port + 1}" in director.output
     director.clean_up()
