@@ -119,17 +119,22 @@ class ExecutionSlice(models.Model):
 class ExecutionFrame(models.Model):
     """One walk of a block: the root walks the top level, an iterate makes one per record.
 
-    No foreign-key constraints on the columns the journal writes in bulk: the engine is the only writer, and a check per
-    row would double the cost of a record-step.
+    No foreign-key constraints and no indexes of their own on the columns that the journal writes in bulk: the engine is
+    the only writer, a check per row would double the cost of a record-step, and the named indexes begin with them.
     """
 
     id = models.BigAutoField(primary_key=True)
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="frames", db_constraint=False)
-    parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="children", db_constraint=False)
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="frames", db_constraint=False, db_index=False)
+    parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="children", db_constraint=False, db_index=False)
     # Alias of the iterate whose body is walked; empty for the root.
     alias = models.CharField(max_length=100, blank=True)
     record = models.ForeignKey(
-        "records.WorkflowRecord", on_delete=models.SET_NULL, null=True, related_name="frames", db_constraint=False
+        "records.WorkflowRecord",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="frames",
+        db_constraint=False,
+        db_index=False,
     )
     position = models.PositiveIntegerField(default=0)
     status = models.CharField(max_length=10, choices=FrameStatus, default=FrameStatus.READY)
@@ -181,10 +186,15 @@ class ExecutionStep(models.Model):
     """The journal row of one attempt of one step in one frame. Written only by the engine's journal."""
 
     id = models.BigAutoField(primary_key=True)
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="steps", db_constraint=False)
-    frame = models.ForeignKey(ExecutionFrame, on_delete=models.CASCADE, related_name="steps", db_constraint=False)
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="steps", db_constraint=False, db_index=False)
+    frame = models.ForeignKey(ExecutionFrame, on_delete=models.CASCADE, related_name="steps", db_constraint=False, db_index=False)
     record = models.ForeignKey(
-        "records.WorkflowRecord", on_delete=models.SET_NULL, null=True, related_name="steps", db_constraint=False
+        "records.WorkflowRecord",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="steps",
+        db_constraint=False,
+        db_index=False,
     )
     alias = models.CharField(max_length=100)
     attempt = models.PositiveSmallIntegerField(default=1)
@@ -222,7 +232,7 @@ class ExecutionCount(models.Model):
     the shards is the count; a single shard may be negative.
     """
 
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="counts", db_constraint=False)
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="counts", db_constraint=False, db_index=False)
     kind = models.CharField(max_length=5)
     alias = models.CharField(max_length=100)
     status = models.CharField(max_length=12)

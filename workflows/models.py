@@ -87,8 +87,10 @@ class WorkflowStep(models.Model):
         ordering = ("position",)
         constraints = (
             models.UniqueConstraint(fields=("version", "alias"), name="step_alias_unique"),
+            models.UniqueConstraint(fields=("version", "parent", "branch", "position"), name="step_place_unique"),
+            # Nulls are distinct to a unique index, so the top level needs one of its own.
             models.UniqueConstraint(
-                fields=("version", "parent", "branch", "position"), name="step_place_unique", nulls_distinct=False
+                fields=("version", "position"), condition=Q(parent__isnull=True), name="step_place_unique_at_top"
             ),
             models.CheckConstraint(condition=~Q(parent=F("id")), name="step_not_its_own_parent"),
         )

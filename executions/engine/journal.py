@@ -213,7 +213,7 @@ class Commit:
             values = (frame.id, str(end.status), str(end.waiting_for), end.wake_at, end.at_step, error, end.retried, end.forgiven)
             for column, value in zip(columns, values, strict=True):
                 column.append(value)
-            if end.status in FRAME_TERMINAL or end.waiting_for:
+            if frame.alias and (end.status in FRAME_TERMINAL or end.waiting_for):
                 self.counts["frame", frame.alias, str(end.status)][0] += 1
         if columns[0]:
             self.session.execute(sql.END_FRAMES, columns)

@@ -74,7 +74,8 @@ def wake(session: Connection, execution_id: UUID, plan: Plan) -> int:
         woken = session.execute(WAKE_PARENTS, (execution_id,)).fetchall()
         woken += session.execute(WAKE_TIMERS, (execution_id,)).fetchall()
         for (alias,) in woken:
-            counts["frame", alias, "waiting"][0] -= 1
+            if alias:  # the root is not counted: it is no record
+                counts["frame", alias, "waiting"][0] -= 1
         shift_counts(session, execution_id, counts, shard=0)
     return len(woken)
 

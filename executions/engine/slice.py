@@ -28,7 +28,7 @@ from executions import events
 from executions.engine import iterate, settle, sql
 from executions.engine.claim import Claimed, Claimer
 from executions.engine.context import Contexts, RunContext
-from executions.engine.database import Connection, connect
+from executions.engine.database import Connection, CountingCursor, connect
 from executions.engine.frames import Frame, FrameEnd
 from executions.engine.journal import Entry, Journal
 from executions.engine.walk import Attempt, Parked, Recorded, Services, Walker
@@ -104,6 +104,7 @@ class _Slice:
         self.outcome = Outcome()
         self.walks: set[asyncio.Task[None]] = set()
         self.publisher = events.Publisher(execution.number, execution.workflow_id)
+        self.statements = CountingCursor.statements
 
     async def run(self) -> Outcome:
         """Claim and walk until time is up or nothing is left; then close the slice and settle the execution."""
@@ -126,12 +127,15 @@ class _Slice:
 
     async def _work(self) -> None:
         claiming = self._claim()
+        walked_before = 0  # how many were walked when last nothing was ready
         while True:
             batch = await claiming
             if not batch:
                 await self._finish_walks()
-                if not await self._wake() or not self._has_time():
+                woken = await self._wake()
+                if not self._has_time() or not (woken or self.outcome.walked > walked_before):
                     break
+                walked_before = self.outcome.walked
                 claiming = self._claim()
                 continue
             if self.outcome.walked == 0:
@@ -210,7 +214,19 @@ class _Slice:
         settle.wake(self.session, self.context.execution_id, self.plan)
         self.outcome.status = settle.settle(self.session, self.context.execution_id)
         self.outcome.more = self.outcome.status == "running" and _has_ready(self.session, self.context.execution_id)
+        self._say()
         await self.publisher.publish_last(self.journal.changes, status=self.outcome.status)
+
+
+    def _say(self) -> None:
+        logger.info(
+            "slice closed: walked=%d commits=%d rows=%d queries=%d",
+            self.outcome.walked,
+            self.journal.changes.commits,
+            self.journal.changes.rows,
+            CountingCursor.statements - self.statements,
+            extra={"execution_id": str(self.context.execution_id)},
+        )
 
 
 def _has_ready(session: Connection, execution_id: UUID) -> bool:

@@ -155,7 +155,7 @@ DO UPDATE SET count = c.count + excluded.count, duration_ms = c.duration_ms + ex
 
 SET_VARIABLE = """
 INSERT INTO workflow_memory AS m (workflow_id, execution_id, key, value) VALUES (%s, NULL, %s, %s::jsonb)
-ON CONFLICT (workflow_id, execution_id, key)
+ON CONFLICT (workflow_id, key) WHERE execution_id IS NULL
 DO UPDATE SET value = excluded.value, updated_at = now(), revision = m.revision + 1
 """
 

@@ -117,7 +117,7 @@ def wake_timers(session: Connection) -> int:
     with session.transaction():
         woken = session.execute(WAKE).fetchall()
         for execution_id, alias in woken:
-            counts[execution_id]["frame", alias, "waiting"][0] -= 1
+            counts[execution_id]["frame", alias, "waiting"][0] -= bool(alias)  # the root is no record
         for execution_id in sorted(counts):
             shift_counts(session, execution_id, counts[execution_id], shard=0)
     for execution_id in counts:

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             name='WorkflowRecord',
             fields=[
                 ('id', models.UUIDField(default=director.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('record_id', models.CharField(max_length=255)),
+                ('record_id', models.CharField(db_collation='C', max_length=255)),
                 ('record_type', models.CharField(max_length=50)),
                 ('source_key', models.CharField(blank=True, max_length=255, null=True)),
                 ('execution_id', models.UUIDField(blank=True, null=True)),
@@ -33,11 +33,11 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('processed_at', models.DateTimeField(blank=True, null=True)),
-                ('workflow', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='records', to='workflows.workflow')),
+                ('workflow', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='records', to='workflows.workflow')),
             ],
             options={
                 'db_table': 'workflow_records',
-                'indexes': [models.Index(fields=['workflow', 'record_type', 'id'], name='record_by_type'), models.Index(fields=['workflow', 'status', 'id'], name='record_by_status'), models.Index(fields=['workflow', 'iteration_node_alias'], name='record_by_iterate'), models.Index(fields=['workflow', '-updated_at', 'id'], name='record_by_update'), models.Index(fields=['workflow', 'record_id'], name='record_id_prefix', opclasses=('uuid_ops', 'varchar_pattern_ops')), models.Index(condition=models.Q(('execution_id__isnull', False)), fields=['execution_id'], name='record_temporary')],
+                'indexes': [models.Index(fields=['workflow', 'record_type', 'id'], name='record_by_type'), models.Index(fields=['workflow', 'status', 'id'], name='record_by_status'), models.Index(fields=['workflow', 'iteration_node_alias'], name='record_by_iterate'), models.Index(fields=['workflow', '-updated_at', 'id'], name='record_by_update'), models.Index(condition=models.Q(('execution_id__isnull', False)), fields=['execution_id'], name='record_temporary')],
                 'constraints': [models.UniqueConstraint(fields=('workflow', 'record_id'), name='record_id_unique'), models.UniqueConstraint(condition=models.Q(('source_key__isnull', False)), fields=('workflow', 'record_type', 'source_key'), name='record_source_key_unique'), models.CheckConstraint(condition=models.Q(('status__in', ['discovered', 'processing', 'waiting', 'complete', 'failed', 'skipped'])), name='record_status_known')],
             },
         ),

@@ -88,7 +88,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='workflowstep',
-            constraint=models.UniqueConstraint(fields=('version', 'parent', 'branch', 'position'), name='step_place_unique', nulls_distinct=False),
+            constraint=models.UniqueConstraint(fields=('version', 'parent', 'branch', 'position'), name='step_place_unique'),
+        ),
+        migrations.AddConstraint(
+            model_name='workflowstep',
+            constraint=models.UniqueConstraint(condition=models.Q(('parent__isnull', True)), fields=('version', 'position'), name='step_place_unique_at_top'),
         ),
         migrations.AddConstraint(
             model_name='workflowstep',
