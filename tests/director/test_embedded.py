@@ -212,11 +212,12 @@ def test_root_may_keep_its_data_folder_to_itself(folder: Path, use):
     folder.chmod(0o700)
     data = folder / "data"
 
-    use(data)
+    user = use(data)
 
     home = Layout.of(data).home
     assert not home.is_relative_to(folder)
     assert ask(data, "select 1") == (1,)
+    leave(user)
     shutil.rmtree(home)
 
 
