@@ -82,6 +82,10 @@ def ask(data: Path, query: str) -> tuple[object, ...] | None:
         return cursor.fetchone() if cursor.description else None
 
 
+def cache(data: Path) -> redis.Redis:
+    return redis.Redis(unix_socket_path=str(Layout.of(data).redis_socket))
+
+
 def postmaster(data: Path) -> int:
     return int((Layout.of(data).postgres / "postmaster.pid").read_text().split()[0])
 
@@ -91,7 +95,8 @@ def test_the_last_of_two_users_stops_the_servers_and_the_data_stays(folder: Path
     first, second = use(data), use(data)
     ask(data, "create table kept as select 'yes' as word")
     assert ask(data, "show fsync") == ask(data, "show synchronous_commit") == ("on",)
-    assert redis.Redis(unix_socket_path=str(Layout.of(data).redis_socket)).ping()
+    with cache(data) as client:
+        assert client.ping()
 
     leave(first)
     assert not is_down(data)
@@ -155,15 +160,16 @@ def test_a_server_that_dies_is_started_again(folder: Path, use):
     use(data)
     ask(data, "create table kept as select 1")
     dead = postmaster(data)
-    cache = redis.Redis(unix_socket_path=str(Layout.of(data).redis_socket))
 
     os.kill(dead, signal.SIGKILL)
-    os.kill(cache.info("server")["process_id"], signal.SIGKILL)
+    with cache(data) as client:
+        os.kill(client.info("server")["process_id"], signal.SIGKILL)
 
     def is_back() -> bool:
         try:
             ask(data, "select * from kept")
-            return postmaster(data) != dead and cache.ping()
+            with cache(data) as client:
+                return postmaster(data) != dead and client.ping()
         except (psycopg.OperationalError, redis.ConnectionError, OSError):
             return False
 

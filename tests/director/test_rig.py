@@ -25,7 +25,8 @@ def test_beat_runs(beat):
 
 
 def test_redis_is_empty_before_workers_start(empty_redis):
-    assert redis.Redis.from_url(settings.REDIS_URL).dbsize() == 0
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        assert client.dbsize() == 0
 
 
 def test_a_browser_sees_the_admin_sign_in(browser_page):

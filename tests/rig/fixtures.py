@@ -34,7 +34,8 @@ def django_db_setup(stack: Layout, django_db_setup: None) -> Iterator[None]:
 @pytest.fixture
 def empty_redis(stack: Layout) -> None:
     """A Redis without messages of earlier tests, whose rows are gone."""
-    redis.Redis.from_url(settings.REDIS_URL).flushdb()
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        client.flushdb()
 
 
 @pytest.fixture
