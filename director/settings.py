@@ -140,13 +140,17 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False  # leases, no
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = {"sweep": {"task": "executions.sweep", "schedule": 1.0}}
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "executions.sweep", "schedule": 1.0},
+    "remove-expired": {"task": "executions.remove_expired", "schedule": 3600.0},
+}
 
 # --- the engine -----------------------------------------------------------------------------------------------------
 # A slice that does not renew its lease in this time is taken for dead. Sessions that are gone are noticed at once, so
 # this is only for a walker that hangs or was stopped.
 DIRECTOR_LEASE_SECONDS = env.integer("DIRECTOR_LEASE_SECONDS", 15)
 DIRECTOR_SLICE_SECONDS = env.integer("DIRECTOR_SLICE_SECONDS", 3)
+DIRECTOR_KEEP_TEMPORARY_DAYS = env.integer("DIRECTOR_KEEP_TEMPORARY_DAYS", 30)  # after the end of their run
 DIRECTOR_MAX_VALUE_BYTES = env.integer("DIRECTOR_MAX_VALUE_BYTES", 1024 * 1024)  # of one recorded input or output
 
 # --- pages, API -------------------------------------------------------------------------------------------------------

@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+import logging
 from uuid import UUID
 
+import psycopg
 from celery import shared_task
+from django.db import OperationalError, close_old_connections
 
+from executions import retention
 from executions.engine import slice as engine_slice
 from executions.engine import sweep as engine_sweep
+from executions.errors import LeaseLost
 from executions.nudge import nudge
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(name="executions.run_slice")
 def run_slice(execution_id: str) -> None:
     """Walk ready frames of an execution for a few seconds; ask for another go when some are left."""
-    outcome = engine_slice.run(UUID(execution_id))
-    if outcome.more:
-        nudge(UUID(execution_id))
+    try:
+        outcome = engine_slice.run(UUID(execution_id))
+    except LeaseLost:
+        logger.warning("this slice was given up for dead; others have its frames", extra={"execution_id": execution_id})
+    except (psycopg.OperationalError, OperationalError) as error:
+        logger.warning("the database went away (%s); the sweep takes it from here", error)
+        close_old_connections()
+    else:
+        if outcome.more:
+            nudge(UUID(execution_id))
 
 
 @shared_task(name="executions.sweep", expires=5)
 def sweep() -> None:
     """Take back what was lost, wake what is due, attend to what nobody looks at."""
-    engine_sweep.sweep()
+    try:
+        engine_sweep.sweep()
+    except psycopg.OperationalError as error:
+        logger.warning("the database is away: %s", error)
+
+
+@shared_task(name="executions.remove_expired", expires=3600)
+def remove_expired() -> None:
+    """Remove what belongs to runs that ended long ago."""
+    retention.remove_expired()

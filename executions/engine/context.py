@@ -104,7 +104,7 @@ class Contexts:
 
     def _shared(self, session: Connection) -> dict[str, Any]:
         """Variables and records named in templates, read anew for each batch so that a change is seen soon."""
-        shared: dict[str, Any] = {}
+        shared: dict[str, Any] = dict(self.plan.variables)
         if self.plan.variable_names:
             wanted = (self.run.workflow_id, list(self.plan.variable_names), self.run.execution_id)
             shared.update(session.execute(VARIABLES, wanted).fetchall())

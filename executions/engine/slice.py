@@ -38,7 +38,7 @@ from executions.nudge import nudge
 from executions.states import FrameStatus, StepStatus, WaitingFor
 from records.creation import create_records
 from workflows.definition.compile import compile_plan
-from workflows.definition.plan import BlockPlan, CreateRecords, OnError, Plan
+from workflows.definition.plan import BlockPlan, OnError, Plan, StepPlan
 from workflows.readers.items import Item, Problem
 
 logger = logging.getLogger(__name__)
@@ -286,9 +286,13 @@ class EngineServices(Services):
         walker.complete_iterate(attempt, result)
 
     async def create_records(
-        self, create: CreateRecords, items: Iterable[Item | Problem], run: RunContext
+        self, step: StepPlan, items: Iterable[Item | Problem], run: RunContext
     ) -> dict[str, Any]:
-        make = partial(create_records, run.workflow_id, items, create, execution_id=run.execution_id)
+        """Make the records in a thread with a connection of its own."""
+        assert step.create is not None
+        make = partial(
+            create_records, run.workflow_id, items, step.create, execution_id=run.execution_id, alias=step.alias
+        )
         return await asyncio.to_thread(_with_own_django_connection, make)
 
 

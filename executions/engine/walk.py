@@ -241,7 +241,7 @@ class Walker:
     async def _create(self, attempt: Attempt, items: Iterable[Item | Problem]) -> dict[str, Any]:
         """Make records of the items. Not one transaction with the journal: run again, it meets the same records."""
         assert attempt.step.create is not None
-        return await self.services.create_records(attempt.step.create, items, self.run)
+        return await self.services.create_records(attempt.step, items, self.run)
 
     async def _branch(self, frame: Frame, step: StepPlan, scope: Scope, output: Any) -> None:
         key = output.get("key") if isinstance(output, dict) else None
@@ -343,7 +343,9 @@ class Services:
         """Make or join the frames of an iterate: completes the attempt or raises Parked."""
         raise NotImplementedError
 
-    async def create_records(self, create: Any, items: Iterable[Item | Problem], run: RunContext) -> dict[str, Any]:
+    async def create_records(
+        self, step: StepPlan, items: Iterable[Item | Problem], run: RunContext
+    ) -> dict[str, Any]:
         raise NotImplementedError
 
 

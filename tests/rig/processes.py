@@ -110,7 +110,8 @@ class Running:
 
 def start_worker(name: str, **env: str) -> Running:
     """Return a Celery worker that has connected and takes messages."""
-    worker = Running(processes.worker(name), environment(**env))
+    command = [*processes.worker(name), "--include", "tests.rig.step_types"]
+    worker = Running(command, environment(**env))
     worker.wait_until_it_says(f"{name}@")
     worker.wait_until_it_says("ready.")
     return worker

@@ -1,0 +1,208 @@
+"""Retrying failed records: each goes its own path on from the step that failed, and nothing of the batch is repeated.
+
+While the iterate around it is still open, the failed frame itself becomes ready again. Once the iterate or the whole run
+is over, which is final, the records go on in a new execution that begins with the original's journal: the frames are
+copied with the outcomes they had, and end where the iterate ends.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from executions import events
+from executions.errors import NothingToRetry
+from executions.models import Execution, TriggerType
+from executions.nudge import nudge_on_commit
+from executions.states import EXECUTION_TERMINAL
+
+# Failed frames of the execution that its record still fails by, and whether their iterate is still open for them.
+# A frame that was retried elsewhere does not count: its record has moved on.
+FAILED_FRAMES = """
+SELECT f.id, f.alias, f.record_id, p.status = 'waiting' AND p.waiting_for = 'children' AS is_open
+FROM execution_frames f
+JOIN execution_frames p ON p.id = f.parent_id
+JOIN workflow_records r ON r.id = f.record_id
+WHERE f.execution_id = %(execution)s AND f.status = 'failed' AND r.status = 'failed' AND r.frame_id IS NULL
+    AND (%(records)s::uuid[] IS NULL OR f.record_id = ANY (%(records)s))
+ORDER BY f.id FOR NO KEY UPDATE OF f, r
+"""
+# Failed records below a failed frame: what an inner iterate stopped at goes on with the record around it.
+RESET_RECORDS = """
+WITH RECURSIVE below AS (
+    SELECT id, record_id FROM execution_frames WHERE id = ANY (%(frames)s)
+    UNION ALL
+    SELECT f.id, f.record_id FROM execution_frames f JOIN below b ON f.parent_id = b.id
+)
+UPDATE workflow_records r SET status = 'discovered', error_message = '', frame_id = NULL,
+    retry_count = r.retry_count + 1, updated_at = now(), revision = r.revision + 1
+FROM below b WHERE r.id = b.record_id AND r.status = 'failed'
+"""
+# Attempts made so far no longer count against the step's retry policy.
+REOPEN = """
+UPDATE execution_frames f SET status = 'ready', error = NULL, finished_at = NULL, crashes = 0, retries = 0,
+    forgiven = coalesce((SELECT max(s.attempt) FROM execution_steps s WHERE s.frame_id = f.id AND s.alias = f.at_step), 0)
+WHERE f.id = ANY (%s)
+"""
+SHIFT = """
+INSERT INTO execution_counts AS c (execution_id, kind, alias, status, shard, count) VALUES (%s, 'frame', %s, %s, 0, %s)
+ON CONFLICT (execution_id, kind, alias, status, shard) DO UPDATE SET count = c.count + excluded.count
+"""
+ANCESTORS = """
+WITH RECURSIVE up AS (
+    SELECT id, parent_id, 0 AS height FROM execution_frames WHERE id = ANY (%s)
+    UNION SELECT f.id, f.parent_id, u.height + 1 FROM execution_frames f JOIN up u ON f.id = u.parent_id
+)
+SELECT f.id, f.parent_id, f.alias FROM up JOIN execution_frames f ON f.id = up.id WHERE height > 0 GROUP BY f.id ORDER BY f.id
+"""
+COPY_ROOT = """
+INSERT INTO execution_frames (execution_id, parent_id, alias, record_id, position, status, waiting_for, walked, at_step, origin_id, started_at)
+SELECT %(execution)s, (SELECT n.id FROM execution_frames n WHERE n.execution_id = %(execution)s AND n.origin_id = o.parent_id),
+    o.alias, o.record_id, o.position, 'waiting', 'children', true, %(at_step)s, o.id, now()
+FROM execution_frames o WHERE o.id = %(origin)s
+"""
+COPY_FRAMES = """
+INSERT INTO execution_frames (execution_id, parent_id, alias, record_id, position, status, walked, origin_id)
+SELECT %(execution)s, n.id, o.alias, o.record_id, o.position, 'ready', true, o.id
+FROM execution_frames o JOIN execution_frames n ON n.execution_id = %(execution)s AND n.origin_id = o.parent_id
+WHERE o.id = ANY (%(frames)s) ORDER BY o.id
+"""
+# Outcomes that stand. Those of the iterates that are walked again are left out: they are begun below.
+COPY_OUTCOMES = """
+INSERT INTO execution_steps (execution_id, frame_id, record_id, alias, attempt, status, input, output, fingerprint, started_at, duration_ms)
+SELECT %(execution)s, n.id, s.record_id, s.alias, 1,
+    CASE WHEN s.status = 'skipped' THEN 'skipped' ELSE 'reused' END, s.input, s.output, s.fingerprint, s.started_at, s.duration_ms
+FROM execution_frames n JOIN execution_steps s ON s.frame_id = n.origin_id
+WHERE n.execution_id = %(execution)s AND s.status IN ('complete', 'skipped', 'reused', 'overridden')
+    AND NOT (s.alias = n.at_step AND n.waiting_for = 'children')
+"""
+BEGIN_ITERATES = """
+INSERT INTO execution_steps (execution_id, frame_id, record_id, alias, attempt, status, output, started_at)
+SELECT %(execution)s, n.id, n.record_id, n.at_step, 1, 'running',
+    jsonb_build_object('total', (SELECT count(*) FROM execution_frames c WHERE c.parent_id = n.id), 'after', 0), now()
+FROM execution_frames n WHERE n.execution_id = %(execution)s AND n.waiting_for = 'children'
+"""
+COUNT_COPIES = """
+INSERT INTO execution_counts (execution_id, kind, alias, status, shard, count, duration_ms)
+SELECT %(execution)s, 'step', alias, status, 0, count(*), coalesce(sum(duration_ms), 0) FROM execution_steps
+WHERE execution_id = %(execution)s GROUP BY alias, status
+UNION ALL
+SELECT %(execution)s, 'frame', alias, 'total', 0, count(*), 0 FROM execution_frames
+WHERE execution_id = %(execution)s AND parent_id IS NOT NULL GROUP BY alias
+UNION ALL
+SELECT %(execution)s, 'frame', alias, 'waiting', 0, count(*), 0 FROM execution_frames
+WHERE execution_id = %(execution)s AND parent_id IS NOT NULL AND status = 'waiting' GROUP BY alias
+"""
+LATEST_FAILED_BY = """
+SELECT DISTINCT ON (f.record_id) f.record_id, f.execution_id FROM execution_frames f
+JOIN workflow_records r ON r.id = f.record_id
+WHERE r.workflow_id = %s AND r.status = 'failed' AND r.frame_id IS NULL AND f.status = 'failed'
+    AND (%s::uuid[] IS NULL OR r.id = ANY (%s))
+ORDER BY f.record_id, f.id DESC
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """records: how many go on. executions: the runs in which they do, the original or a new one for those that are over."""
+
+    records: int
+    executions: tuple[Execution, ...]
+
+
+def retry_failed(execution: Execution, *, user: Any = None, records: list[UUID] | None = None) -> Retried:
+    """Let the failed records of the execution go on from the step that failed.
+
+    records: primary keys of records, all failed ones when None. Raises NothingToRetry when none of them is failed.
+    """
+    with transaction.atomic():
+        locked = Execution.objects.select_for_update(no_key=True).get(pk=execution.pk)
+        frames = _failed_frames(locked, records)
+        if not frames:
+            raise NothingToRetry(f"Execution #{execution.number}")
+        in_place = locked.status not in EXECUTION_TERMINAL
+        reopened = [frame for frame in frames if in_place and frame[3]]
+        continued = [frame for frame in frames if not (in_place and frame[3])]
+        runs = []
+        if reopened:
+            runs.append(_reopen(locked, reopened))
+        if continued:
+            runs.append(_continue(locked, continued, user))
+    for run in runs:
+        events.execution_changed(run.number)
+    return Retried(len(frames), tuple(runs))
+
+
+def retry_records(workflow_id: UUID, *, user: Any = None, records: list[UUID] | None = None) -> Retried:
+    """Let failed records of a workflow go on, each from the run in which it failed last; all of them when None.
+
+    Failed records that no run has walked (they were refused when they were made) become discovered again, and the next
+    run takes them. Raises NothingToRetry when there is none of either.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(LATEST_FAILED_BY, (workflow_id, records, records))
+        found = cursor.fetchall()
+    by_execution: dict[UUID, list[UUID]] = defaultdict(list)
+    for record_pk, execution_id in found:
+        by_execution[execution_id].append(record_pk)
+    retried = [
+        retry_failed(execution, user=user, records=by_execution[execution.pk])
+        for execution in Execution.objects.filter(pk__in=by_execution).order_by("number")
+    ]
+    if not retried:
+        raise NothingToRetry("The workflow")
+    return Retried(sum(each.records for each in retried), tuple(run for each in retried for run in each.executions))
+
+
+def _failed_frames(execution: Execution, records: list[UUID] | None) -> list[tuple[int, str, UUID, bool]]:
+    with connection.cursor() as cursor:
+        cursor.execute(FAILED_FRAMES, {"execution": execution.pk, "records": records})
+        return cursor.fetchall()
+
+
+def _reopen(execution: Execution, frames: list[tuple[int, str, UUID, bool]]) -> Execution:
+    ids = [frame[0] for frame in frames]
+    with connection.cursor() as cursor:
+        cursor.execute(RESET_RECORDS, {"frames": ids})
+        cursor.execute(REOPEN, (ids,))
+        for alias in sorted({frame[1] for frame in frames}):
+            cursor.execute(SHIFT, (execution.pk, alias, "failed", -sum(frame[1] == alias for frame in frames)))
+    nudge_on_commit(execution.pk)
+    return execution
+
+
+def _continue(original: Execution, frames: list[tuple[int, str, UUID, bool]], user: Any) -> Execution:
+    """Make the run in which the records go on: copies of their frames, below copies of the frames around them."""
+    ids = [frame[0] for frame in frames]
+    execution = Execution.objects.create(
+        workflow_id=original.workflow_id,
+        version_id=original.version_id,
+        trigger_type=TriggerType.RETRY,
+        trigger_data=original.trigger_data,
+        labels=original.labels,
+        replay_of=original,
+        started_by=user,
+        overrides={"stop_after": sorted({frame[1] for frame in frames})},
+    )
+    execution.refresh_from_db(fields=["number", "created_at"])
+    with connection.cursor() as cursor:
+        _copy_around(cursor, execution, ids)
+        parameters = {"execution": execution.pk, "frames": ids}
+        for statement in (RESET_RECORDS, COPY_FRAMES, COPY_OUTCOMES, BEGIN_ITERATES, COUNT_COPIES):
+            cursor.execute(statement, parameters)
+    nudge_on_commit(execution.pk)
+    return execution
+
+
+def _copy_around(cursor: Any, execution: Execution, ids: list[int]) -> None:
+    """Copy the frames around, outermost first, each parked at the iterate that its copied child belongs to."""
+    cursor.execute(ANCESTORS, (ids,))
+    around = cursor.fetchall()
+    cursor.execute("SELECT DISTINCT parent_id, alias FROM execution_frames WHERE id = ANY (%s)", (ids,))
+    at_step = dict(cursor.fetchall()) | {parent: alias for _, parent, alias in around if parent is not None}
+    for frame_id, _, _ in around:
+        cursor.execute(COPY_ROOT, {"execution": execution.pk, "origin": frame_id, "at_step": at_step[frame_id]})

@@ -1,0 +1,200 @@
+"""Processes die and servers go away in the middle of a run; afterwards nothing is lost and nothing was done twice."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError, connection
+
+from director.embedded.layout import Layout
+from director.embedded.servers import Postgres, Redis
+from executions.models import Execution, ExecutionFrame, ExecutionSlice, ExecutionStep
+from records.models import WorkflowRecord
+from tests.executions.running import publish, start
+from tests.rig import processes
+from tests.rig.step_types import lines
+from tests.rig.waiting import wait_for
+from workflows.models import Workflow
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# A pure step, one that may be repeated, and one that may not; each takes long enough to be hit in the middle.
+BODY = """
+director: 1
+name: Crash
+steps:
+  - alias: each
+    type: iterate
+    config: {{over_records: email}}
+    body:
+      - {{alias: kind, type: set, config: {{value: "{{{{ current.subject | upper }}}}"}}, store_to_record: true}}
+      - {{alias: upsert, type: test_idempotent, config: {{path: {folder}/upserts, seconds: {seconds}}}}}
+      - {{alias: send, type: test_once, config: {{path: {folder}/sent}}}}
+      - {{alias: note, type: set, config: {{value: "{{{{ send.key }}}}"}}}}
+  - {{alias: summary, type: set, config: {{value: "{{{{ each.total }}}}"}}}}
+"""
+PURE = """
+director: 1
+name: Pure
+steps:
+  - alias: each
+    type: iterate
+    config: {over_records: email}
+    body:
+      - {alias: kind, type: set, config: {value: "{{ current.subject | upper }}"}, store_to_record: true}
+      - {alias: note, type: set, config: {value: "{{ current.kind }}"}}
+"""
+INSERT = """
+INSERT INTO workflow_records (id, workflow_id, record_id, record_type, data)
+SELECT gen_random_uuid(), %s, 'email_' || lpad(n::text, 5, '0'), 'email',
+    jsonb_build_object('fields', jsonb_build_object('subject', 'Message ' || n), 'vars', '{}'::jsonb, 'targets', '{}'::jsonb)
+FROM generate_series(1, %s) AS n
+"""
+
+
+def with_records(definition: str, count: int) -> Workflow:
+    workflow = publish(definition)
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, (workflow.pk, count))
+    return workflow
+
+
+def done(execution: Execution) -> int:
+    return ExecutionFrame.objects.filter(execution=execution, parent__isnull=False, status__in=("complete", "failed")).count()
+
+
+def finished(execution: Execution) -> bool:
+    try:
+        execution.refresh_from_db()
+    except OperationalError:  # the database is being started again
+        connection.close()
+        return False
+    return execution.status in ("completed", "failed", "cancelled")
+
+
+def assert_nothing_lost_and_nothing_twice(execution: Execution, count: int, folder: Path | None = None) -> Counter[str]:
+    assert (execution.status, execution.error) == ("completed", None)
+    frames = Counter(ExecutionFrame.objects.filter(execution=execution, parent__isnull=False).values_list("status", flat=True))
+    records = Counter(execution.workflow.records.values_list("status", flat=True))
+    assert frames == records
+    assert sum(frames.values()) == execution.records_total == count
+    assert set(frames) <= {"complete", "failed"}
+    assert not WorkflowRecord.objects.filter(frame_id__isnull=False).exists()
+    assert not ExecutionSlice.objects.filter(execution=execution).exists()
+    settled = Counter(ExecutionStep.objects.filter(execution=execution, status="complete").values_list("frame_id", "alias"))
+    assert set(settled.values()) == {1}
+    if folder is not None:
+        sent = Counter(line.split()[0] for line in lines(folder / "sent"))
+        assert set(sent.values()) == {1}
+    return frames
+
+
+def kill_twenty_times(execution: Execution, worker: Callable[..., processes.Running], count: int) -> None:
+    """Two workers at a time; when the run has moved on by a random amount one of them is killed and replaced."""
+    chance = random.Random(20261121)
+    alive = [worker(), worker()]
+    for kill in range(20):
+        moved = done(execution) + chance.randrange(1, count // 25)
+        wait_for(lambda moved=moved: done(execution) >= moved or finished(execution), 60, what=f"progress to {moved} before kill {kill + 1}")
+        alive.pop(chance.randrange(2)).kill()
+        alive.append(worker())
+
+
+def test_a_run_survives_twenty_kills_of_its_workers(worker, beat, tmp_path):
+    workflow = with_records(BODY.format(folder=tmp_path, seconds=0.15), 5_000)
+    execution = start(workflow)
+
+    kill_twenty_times(execution, worker, 5_000)
+
+    wait_for(lambda: finished(execution), 120, what="the end of the run")
+    frames = assert_nothing_lost_and_nothing_twice(execution, 5_000, tmp_path)
+    errors = Counter(
+        ExecutionFrame.objects.filter(execution=execution, status="failed").values_list("error__code", flat=True)
+    )
+    # Only sends that were under way when their worker was killed may be left for a person to decide.
+    assert set(errors) <= {"step_interrupted"}
+    assert frames["complete"] >= 5_000 - 20 * 64
+
+
+def test_redis_may_be_stopped_and_emptied_in_the_middle_of_a_run(worker, beat, stack: Layout):
+    workflow = with_records(PURE, 30_000)
+    worker()
+    execution = start(workflow)
+    wait_for(lambda: done(execution) > 500, 60)
+
+    with stack.outage():
+        Redis(stack).stop()
+        Redis(stack).start()
+
+    wait_for(lambda: finished(execution), 120, what="the end of the run")
+    assert_nothing_lost_and_nothing_twice(execution, 30_000)
+
+
+def test_postgresql_may_be_restarted_in_the_middle_of_a_run(worker, beat, stack: Layout, tmp_path):
+    workflow = with_records(BODY.format(folder=tmp_path, seconds=0.05), 1_500)
+    worker(), worker()
+    execution = start(workflow)
+    wait_for(lambda: done(execution) > 100, 60)
+    connection.close()
+
+    with stack.outage():
+        Postgres(stack).stop()
+        Postgres(stack).start()
+
+    wait_for(lambda: finished(execution), 120, what="the end of the run")
+    assert_nothing_lost_and_nothing_twice(execution, 1_500, tmp_path)
+
+
+def test_two_workers_claiming_at_once_share_the_records_and_walk_none_twice(worker, beat, tmp_path):
+    workflow = with_records(BODY.format(folder=tmp_path, seconds=0), 2_000)
+    worker(), worker()
+    execution = start(workflow)
+    wait_for(lambda: ExecutionSlice.objects.filter(execution=execution).count() == 2, 60, what="both workers at it")
+
+    wait_for(lambda: finished(execution), 120, what="the end of the run")
+
+    assert assert_nothing_lost_and_nothing_twice(execution, 2_000, tmp_path)["complete"] == 2_000
+
+
+def test_a_worker_stopped_past_its_lease_changes_nothing_when_it_goes_on(worker, beat, tmp_path):
+    workflow = with_records(BODY.format(folder=tmp_path, seconds=0.2), 400)
+    sleeper = worker(DIRECTOR_LEASE_SECONDS="2")
+    execution = start(workflow)
+    wait_for(lambda: done(execution) > 50, 60)
+    sleeper.pause()
+    held = list(ExecutionSlice.objects.filter(execution=execution).values_list("pk", flat=True))
+
+    worker(DIRECTOR_LEASE_SECONDS="2")
+    wait_for(lambda: not ExecutionSlice.objects.filter(pk__in=held).exists(), 60, what="the lease to run out")
+    sleeper.go_on()
+
+    wait_for(lambda: finished(execution), 120, what="the end of the run")
+    assert_nothing_lost_and_nothing_twice(execution, 400, tmp_path)
+    sleeper.wait_until_it_says("given up for dead")
+
+
+def test_a_record_that_kills_its_worker_is_failed_after_three_tries_and_the_others_finish(worker, beat, tmp_path):
+    workflow = with_records(
+        f"""
+director: 1
+name: Killer
+steps:
+  - alias: each
+    type: iterate
+    config: {{over_records: email}}
+    body:
+      - {{alias: mine, type: test_die, when: "{{{{ current.record_id == 'email_00007' }}}}", config: {{path: {tmp_path}/deaths}}}}
+      - {{alias: note, type: set, config: {{value: 1}}}}
+""",
+        50,
+    )
+    execution = start(workflow)
+    while not finished(execution):
+        victim = worker()
+        wait_for(lambda victim=victim: not victim.is_alive or finished(execution), 60, what="a death or the end")
+
+    assert lines(tmp_path / "deaths") == ["email_00007"] * 3
+    assert Counter(workflow.records.values_list("status", flat=True)) == {"complete": 49, "failed": 1}
+    assert "died 3 times" in workflow.records.get(status="failed").error_message
