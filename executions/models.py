@@ -164,16 +164,15 @@ class ExecutionFrame(models.Model):
             models.CheckConstraint(condition=~Q(status="running") | Q(slice_id__isnull=False), name="frame_running_is_held"),
         )
         indexes = (
-            # Claiming: the next ready frames of an execution, in order.
-            models.Index(fields=("execution", "id"), condition=Q(status="ready"), name="frame_ready"),
-            # Frames to take back from a lost slice, and how many of an iterate are being walked.
-            models.Index(fields=("slice_id",), condition=Q(status="running"), name="frame_held"),
-            # Whether an iterate still has open children, and which of them are ready.
-            models.Index(fields=("parent", "id"), condition=Q(status__in=("ready", "running", "waiting")), name="frame_open_child"),
-            models.Index(fields=("wake_at",), condition=Q(status="waiting", wake_at__isnull=False), name="frame_timer"),
-            # The execution page's table: records of an iterate by status, paged by key.
+            # Claiming the next ready frames in order; the execution page's table by status, paged by key.
             models.Index(fields=("execution", "status", "id"), name="frame_by_status"),
-            models.Index(fields=("parent", "position"), name="frame_by_position"),
+            # Whether an iterate still has open children, which of them are ready, and how its children ended.
+            models.Index(fields=("parent", "status", "id"), name="frame_by_parent"),
+            # Frames to take back from a lost slice, and what is being walked at this moment.
+            models.Index(fields=("slice_id",), condition=Q(status="running"), name="frame_held"),
+            models.Index(
+                fields=("wake_at",), condition=Q(status="waiting", wake_at__isnull=False), name="frame_timer"
+            ),
             models.Index(fields=("record", "-id"), name="frame_by_record"),
             models.Index(fields=("execution", "origin_id"), condition=Q(origin_id__isnull=False), name="frame_by_origin"),
         )

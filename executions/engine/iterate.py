@@ -42,7 +42,7 @@ PARK_PARENT = """
 UPDATE execution_frames SET status = 'waiting', waiting_for = 'children', slice_id = NULL, walked = true, at_step = %s
 WHERE id = %s
 """
-# Index frame_by_position.
+# Index frame_by_parent.
 CHILDREN_BY_STATUS = """
 SELECT status, count(*) FROM execution_frames WHERE parent_id = %s AND alias = %s AND id > %s GROUP BY status
 """

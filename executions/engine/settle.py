@@ -16,7 +16,7 @@ from executions.engine.database import Connection
 from executions.engine.journal import Counts, cancel_below, shift_counts
 from workflows.definition.plan import OnError, Plan
 
-# Parents whose children are all over. Index frame_by_status for the parents, frame_open_child for the children.
+# Parents whose children are all over. Index frame_by_status for the parents, frame_by_parent for the children.
 WAKE_PARENTS = """
 UPDATE execution_frames p SET status = 'ready', waiting_for = ''
 WHERE p.execution_id = %s AND p.status = 'waiting' AND p.waiting_for = 'children' AND NOT EXISTS (

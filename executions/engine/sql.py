@@ -49,7 +49,7 @@ FROM claimed c LEFT JOIN taken t ON t.id = c.record_id
 ORDER BY c.id
 """
 
-# The next ready frames in order. Index frame_ready; `after` steps over what this slice has taken already, so that the
+# The next ready frames in order. Index frame_by_status; `after` steps over what this slice has taken already, so that the
 # index entries those left behind are not read again.
 CLAIM = (
     """
@@ -66,7 +66,7 @@ WITH picked AS (
 # follows sees what the claim before it committed.
 LOCK_LIMITED = "SELECT pg_advisory_xact_lock(hashtextextended(%(execution)s::text, 7))"
 
-# Ready frames of iterates with `concurrency`: per parent at most what is left of it. Index frame_open_child.
+# Ready frames of iterates with `concurrency`: per parent at most what is left of it. Index frame_by_parent.
 CLAIM_LIMITED = (
     """
 WITH parents AS MATERIALIZED (

@@ -168,15 +168,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='executionframe',
-            index=models.Index(condition=models.Q(('status', 'ready')), fields=['execution', 'id'], name='frame_ready'),
-        ),
-        migrations.AddIndex(
-            model_name='executionframe',
             index=models.Index(condition=models.Q(('status', 'running')), fields=['slice_id'], name='frame_held'),
-        ),
-        migrations.AddIndex(
-            model_name='executionframe',
-            index=models.Index(condition=models.Q(('status__in', ('ready', 'running', 'waiting'))), fields=['parent', 'id'], name='frame_open_child'),
         ),
         migrations.AddIndex(
             model_name='executionframe',
@@ -188,7 +180,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='executionframe',
-            index=models.Index(fields=['parent', 'position'], name='frame_by_position'),
+            index=models.Index(fields=['parent', 'status', 'id'], name='frame_by_parent'),
         ),
         migrations.AddIndex(
             model_name='executionframe',

@@ -1,0 +1,304 @@
+"""The REST interface of executions: start, look, list the journal, retry, pause, resume, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from director.api.paging import PageQuery, page_of
+from director.api.reading import idempotency_key, prefixed, read_body, read_query
+from director.api.schema import page_shape
+from executions import control, retry, services
+from executions.models import Execution, ExecutionStep, TriggerType
+from executions.queries.lists import PEOPLE, ExecutionFilter, with_records
+from executions.queries.progress import progress
+from executions.queries.stories import get_step_for
+from executions.states import ExecutionStatus, StepStatus
+from records.masking import mask_tree
+from workflows.services import get_version, get_workflow_for
+
+REPLAYED = "Idempotency-Replayed"
+KEY_HEADER = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="A start with the same key and body is made once and answered alike; kept as long as the execution.",
+)
+LABEL_PARAMETER = OpenApiParameter(
+    "label.{name}", str, description="Only executions with this label, such as `label.client=acme`; may be repeated."
+)
+
+
+class MaskedField(serializers.Field[Any, Any, Any, Any]):
+    """Any JSON value, its secrets masked."""
+
+    def to_representation(self, value: Any) -> Any:
+        return mask_tree(value)
+
+
+class StartSerializer(serializers.Serializer[Any]):
+    """What a start may say."""
+
+    version = serializers.IntegerField(min_value=1, required=False, help_text="The latest published one by default.")
+    trigger_data = serializers.DictField(required=False, help_text="`{{ trigger }}` in templates.")
+    labels = serializers.DictField(
+        child=serializers.CharField(max_length=200), required=False, help_text="For filtering, such as the client."
+    )
+
+
+class StartedSerializer(serializers.Serializer[Any]):
+    """A start as it was made. Nothing here ever changes, so a repeated request gets the same answer."""
+
+    id = serializers.UUIDField()
+    number = serializers.IntegerField()
+    workflow = serializers.CharField(source="workflow.slug")
+    version = serializers.IntegerField(source="version.number")
+    labels = serializers.DictField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    url = serializers.HyperlinkedIdentityField("api-execution", lookup_field="number", lookup_url_kwarg="execution")
+
+
+class ExecutionSerializer(serializers.Serializer[Any]):
+    """One run; `records` counts what went through it by status. Made of a `Run`."""
+
+    id = serializers.UUIDField(source="execution.id")
+    number = serializers.IntegerField(source="execution.number")
+    workflow = serializers.CharField(source="execution.workflow.slug")
+    version = serializers.IntegerField(source="execution.version.number", allow_null=True)
+    status = serializers.ChoiceField(ExecutionStatus.choices, source="execution.status")
+    trigger_type = serializers.ChoiceField(TriggerType.choices, source="execution.trigger_type")
+    trigger_data = MaskedField(source="execution.trigger_data")
+    labels = serializers.DictField(source="execution.labels")
+    started_by = serializers.CharField(source="execution.started_by.username", allow_null=True, default=None)
+    replay_of = serializers.UUIDField(source="execution.replay_of_id", allow_null=True)
+    error = MaskedField(source="execution.error", allow_null=True)
+    records = serializers.DictField(child=serializers.IntegerField())
+    created_at = serializers.DateTimeField(source="execution.created_at")
+    started_at = serializers.DateTimeField(source="execution.started_at", allow_null=True)
+    finished_at = serializers.DateTimeField(source="execution.finished_at", allow_null=True)
+    url = serializers.HyperlinkedRelatedField[Execution](
+        "api-execution", source="execution", lookup_field="number", lookup_url_kwarg="execution", read_only=True
+    )
+
+
+class StepProgressSerializer(serializers.Serializer[Any]):
+    """Where a step stands: its records (or the run itself) by status, and the time it took in all."""
+
+    counts = serializers.DictField(child=serializers.IntegerField())
+    duration_ms = serializers.FloatField()
+
+
+class ProgressSerializer(serializers.Serializer[Any]):
+    """How far a run is."""
+
+    records = serializers.DictField(child=serializers.IntegerField())
+    total = serializers.IntegerField()
+    done = serializers.IntegerField()
+    open = serializers.IntegerField()
+    steps = serializers.DictField(child=StepProgressSerializer())
+
+
+class ExecutionDetailSerializer(ExecutionSerializer):
+    """One run with its progress."""
+
+    progress = ProgressSerializer()
+
+
+class StepSerializer(serializers.Serializer[Any]):
+    """A journal row: one attempt of one step, for one record or for the run itself."""
+
+    id = serializers.IntegerField()
+    alias = serializers.CharField()
+    attempt = serializers.IntegerField()
+    status = serializers.ChoiceField(StepStatus.choices)
+    record = serializers.CharField(source="record.record_id", allow_null=True, default=None)
+    error = MaskedField(allow_null=True)
+    started_at = serializers.DateTimeField()
+    duration_ms = serializers.FloatField(allow_null=True)
+
+
+class StepDetailSerializer(StepSerializer):
+    """A journal row with what went in and what came out."""
+
+    input = MaskedField(allow_null=True)
+    output = MaskedField(allow_null=True)
+
+
+class RetriedSerializer(serializers.Serializer[Any]):
+    """How many records go on, and in which executions: the original, or a new one where that is over."""
+
+    records = serializers.IntegerField()
+    executions = StartedSerializer(many=True)
+
+
+class ExecutionQuery(PageQuery):
+    """The filters of the list of executions."""
+
+    status = serializers.ChoiceField(
+        [*ExecutionStatus.values, "open"], required=False, help_text="`open`: not over yet."
+    )
+    workflow = serializers.CharField(required=False, help_text="Id or slug.")
+
+
+class StepQuery(PageQuery):
+    """The filters of the journal."""
+
+    alias = serializers.CharField(required=False)
+    status = serializers.ChoiceField(StepStatus.choices, required=False)
+    record = serializers.CharField(required=False, help_text="A record id, such as `email_001`.")
+
+
+class WorkflowExecutions(APIView):
+    """Starting a workflow."""
+
+    @extend_schema(
+        operation_id="start_execution",
+        parameters=[KEY_HEADER],
+        request=StartSerializer,
+        responses={
+            201: OpenApiResponse(StartedSerializer, description=f"Started, or (with {REPLAYED}) started before.")
+        },
+    )
+    def post(self, request: Request, workflow: str) -> Response:
+        """Start the workflow's published version, or the version named."""
+        found = get_workflow_for(request.user, workflow)
+        asked = read_body(request, StartSerializer)
+        number = asked.pop("version", None)
+        result = services.start_execution(
+            found,
+            version=get_version(found, number) if number else None,
+            trigger_type=TriggerType.API,
+            user=request.user,
+            idempotency_key=idempotency_key(request),
+            **asked,
+        )
+        started = StartedSerializer(result.execution, context={"request": request}).data
+        headers = {"Location": started["url"]} | ({} if result.created else {REPLAYED: "true"})
+        return Response(started, status.HTTP_201_CREATED, headers=headers)
+
+
+class Executions(APIView):
+    """The list of executions."""
+
+    @extend_schema(
+        operation_id="list_executions",
+        parameters=[ExecutionQuery, LABEL_PARAMETER],
+        responses=page_shape(ExecutionSerializer),
+    )
+    def get(self, request: Request) -> Response:
+        """List executions, newest first."""
+        query = read_query(request, ExecutionQuery, free=("label.",))
+        workflow = get_workflow_for(request.user, query["workflow"]).pk if "workflow" in query else None
+        narrow = ExecutionFilter(query.get("status", ""), workflow)
+        rows = narrow.apply(Execution.objects.all().visible_to(request.user)).select_related(*PEOPLE)
+        if labels := prefixed(request, "label."):
+            rows = rows.filter(labels__contains=labels)
+        return page_of(request, rows, query, lambda page: _runs(request, page), key=("number",), newest_first=True)
+
+
+class ExecutionDetail(APIView):
+    """One execution."""
+
+    @extend_schema(operation_id="get_execution", responses=ExecutionDetailSerializer)
+    def get(self, request: Request, execution: str) -> Response:
+        """Return the execution, by number or id, with its progress."""
+        return _detail(request, services.get_execution_for(request.user, execution))
+
+
+class Steps(APIView):
+    """The journal of an execution."""
+
+    @extend_schema(operation_id="list_steps", parameters=[StepQuery], responses=page_shape(StepSerializer))
+    def get(self, request: Request, execution: str) -> Response:
+        """List the journal, by step alias and then in the order of time; inputs and outputs are left to the single row."""
+        found = services.get_execution_for(request.user, execution)
+        query = read_query(request, StepQuery)
+        filters = {"record": "record__record_id"}
+        wanted = {filters.get(name, name): query[name] for name in ("alias", "status", "record") if name in query}
+        rows = (
+            ExecutionStep.objects.filter(execution=found, **wanted)
+            .select_related("record")
+            .defer("input", "output", "record__data")
+        )
+        return page_of(request, rows, query, lambda page: StepSerializer(page, many=True).data, key=("alias", "id"))
+
+
+class StepDetail(APIView):
+    """One journal row."""
+
+    @extend_schema(operation_id="get_step", responses=StepDetailSerializer)
+    def get(self, request: Request, execution: str, step: int) -> Response:
+        """Return one attempt of a step with its input and output."""
+        found = services.get_execution_for(request.user, execution)
+        return Response(StepDetailSerializer(get_step_for(found, step)).data)
+
+
+class RetryFailed(APIView):
+    """Retrying the failed records of an execution."""
+
+    @extend_schema(operation_id="retry_failed_of_execution", request=None, responses={202: RetriedSerializer})
+    def post(self, request: Request, execution: str) -> Response:
+        """Let the failed records go on from the step that failed."""
+        found = services.get_execution_for(request.user, execution)
+        return _retried(request, retry.retry_failed(found, user=request.user))
+
+
+class RetryFailedRecords(APIView):
+    """Retrying the failed records of a workflow."""
+
+    @extend_schema(operation_id="retry_failed_records", request=None, responses={202: RetriedSerializer})
+    def post(self, request: Request, workflow: str) -> Response:
+        """Let every failed record of the workflow go on from the step that failed."""
+        found = get_workflow_for(request.user, workflow)
+        return _retried(request, retry.retry_records(found.pk, user=request.user))
+
+
+class Control(APIView):
+    """A control of an execution; `move` does it and refuses what the execution's status does not allow."""
+
+    move: Callable[[Execution], Execution]
+
+    @extend_schema(request=None, responses=ExecutionDetailSerializer)
+    def post(self, request: Request, execution: str) -> Response:
+        return _detail(request, self.move(services.get_execution_for(request.user, execution)))
+
+
+@extend_schema_view(post=extend_schema(operation_id="pause_execution"))
+class Pause(Control):
+    """Hold the execution: every record stops at its next step boundary."""
+
+    move = staticmethod(control.pause)
+
+
+@extend_schema_view(post=extend_schema(operation_id="resume_execution"))
+class Resume(Control):
+    """Let a paused execution go on where it stopped."""
+
+    move = staticmethod(control.resume)
+
+
+@extend_schema_view(post=extend_schema(operation_id="cancel_execution"))
+class Cancel(Control):
+    """End the execution; records that were not done become discovered again."""
+
+    move = staticmethod(control.cancel)
+
+
+def _runs(request: Request, page: Sequence[Execution]) -> Any:
+    return ExecutionSerializer(with_records(page), many=True, context={"request": request}).data
+
+
+def _detail(request: Request, execution: Execution) -> Response:
+    found = progress(execution)
+    whole = {"execution": execution, "records": found.records, "progress": found}
+    return Response(ExecutionDetailSerializer(whole, context={"request": request}).data)
+
+
+def _retried(request: Request, retried: retry.Retried) -> Response:
+    return Response(RetriedSerializer(retried, context={"request": request}).data, status.HTTP_202_ACCEPTED)

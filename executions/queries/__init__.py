@@ -1,0 +1,56 @@
+"""Read models of the execution pages and their API."""
+
+from executions.queries.causes import causes_of
+from executions.queries.frames import FrameFilter, FrameRow, frames_by_id, frames_page
+from executions.queries.lists import (
+    ExecutionFilter,
+    LastDay,
+    Run,
+    executions_page,
+    last_day,
+    newest_runs,
+    open_executions,
+    running_now,
+    with_records,
+)
+from executions.queries.progress import Progress, StepProgress, progress
+from executions.queries.stories import (
+    Story,
+    attempts_of,
+    get_step_for,
+    record_story,
+    runs_of,
+    setters_of,
+    walk_of,
+)
+from executions.queries.timeline import Timeline, log_page, timeline
+
+__all__ = [
+    "ExecutionFilter",
+    "FrameFilter",
+    "FrameRow",
+    "LastDay",
+    "Progress",
+    "Run",
+    "StepProgress",
+    "Story",
+    "Timeline",
+    "attempts_of",
+    "causes_of",
+    "executions_page",
+    "frames_by_id",
+    "frames_page",
+    "get_step_for",
+    "last_day",
+    "log_page",
+    "newest_runs",
+    "open_executions",
+    "progress",
+    "record_story",
+    "running_now",
+    "runs_of",
+    "setters_of",
+    "timeline",
+    "walk_of",
+    "with_records",
+]

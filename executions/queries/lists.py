@@ -1,0 +1,165 @@
+"""Lists of executions, and the figures of the home page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from director import paging
+from director.ids import uuid7_at
+from executions.models import Execution
+from executions.queries import sql
+from executions.queries.progress import Counts, records_of
+from executions.states import EXECUTION_TERMINAL, ExecutionStatus
+
+COUNT_CAP = 1_000  # open executions are counted up to here
+RUN_BARS = 12
+
+PEOPLE = ("workflow", "workflow__owner", "version", "started_by")
+
+
+def open_executions(user: Any) -> int:
+    """Return how many executions of the user are not over, up to COUNT_CAP."""
+    return Execution.objects.all().visible_to(user).unfinished()[:COUNT_CAP].count()
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionFilter:
+    """status: one of the statuses, or "open" for all that are not over. label: "key" or "key=value"."""
+
+    status: str = ""
+    workflow: UUID | None = None
+    label: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.status or self.workflow or self.label)
+
+    def apply(self, executions: QuerySet[Execution]) -> QuerySet[Execution]:
+        if self.workflow:
+            executions = executions.filter(workflow=self.workflow)
+        if self.status == "open":
+            executions = executions.exclude(status__in=EXECUTION_TERMINAL)
+        elif self.status in ExecutionStatus.values:
+            executions = executions.filter(status=self.status)
+        if self.label:
+            key, says_value, value = self.label.partition("=")
+            named = {"labels__contains": {key: value}} if says_value else {"labels__has_key": key}
+            executions = executions.filter(**named)
+        return executions
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An execution in a list, with its records by status."""
+
+    execution: Execution
+    records: Counts
+
+    @property
+    def total(self) -> int:
+        return sum(self.records.values())
+
+    @property
+    def done(self) -> int:
+        return self.total - self.still_open
+
+    @property
+    def still_open(self) -> int:
+        return sum(self.records.get(status, 0) for status in ("discovered", "processing", "waiting", "paused"))
+
+    @property
+    def length(self) -> timedelta | None:
+        started = self.execution.started_at
+        return (self.execution.finished_at or timezone.now()) - started if started else None
+
+
+def with_records(executions: Iterable[Execution]) -> list[Run]:
+    executions = list(executions)
+    records = records_of(executions)
+    return [Run(execution, records[execution.pk]) for execution in executions]
+
+
+def executions_page(user: Any, narrow: ExecutionFilter, cursor: str = "", *, size: int = paging.PAGE_SIZE) -> paging.Page[Run]:
+    """Return a page of executions, newest first. Two queries."""
+    at = paging.parse(cursor, (int,))
+    executions = narrow.apply(Execution.objects.all().visible_to(user)).select_related(*PEOPLE)
+    if at and at.backwards:
+        executions = executions.filter(number__gt=at.key[0]).order_by("number")
+    elif at:
+        executions = executions.filter(number__lt=at.key[0])
+    found = with_records(executions[: size + 1])
+    return paging.page_of(found, at, lambda run: [run.execution.number], size=size)
+
+
+def running_now(user: Any, limit: int = 5) -> list[Run]:
+    """Return the newest executions that are not over. Two queries."""
+    return with_records(Execution.objects.all().visible_to(user).unfinished().select_related(*PEOPLE)[:limit])
+
+
+def newest_runs(workflows: Sequence[UUID], each: int = RUN_BARS) -> Mapping[UUID, list[Run]]:
+    """Return the newest executions of each workflow, newest first. Three queries, however many workflows."""
+    found: dict[UUID, list[Run]] = {workflow: [] for workflow in workflows}
+    if not found:
+        return found
+    with connection.cursor() as cursor:
+        cursor.execute(sql.NEWEST_OF_EACH, {"workflows": list(workflows), "each": each})
+        ids = [row[0] for row in cursor.fetchall()]
+    for run in with_records(Execution.objects.filter(pk__in=ids).select_related("version")):
+        found[run.execution.workflow_id].append(run)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """One bar of the chart: records that came to an end, in percent of the tallest bar."""
+
+    at: datetime
+    complete: int
+    failed: int
+    complete_percent: float = 0.0
+    failed_percent: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LastDay:
+    executions: int
+    complete: int
+    failed: int
+    hours: list[Hour]
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.executions
+
+
+DAY_CAP = 5_000  # newest executions that the figures of a day are made of
+
+
+def last_day(user: Any) -> LastDay:
+    """Return what executions begun within 24 hours did; their ids are ordered by time. Two queries."""
+    begin = timezone.now() - timedelta(hours=24)
+    recent = Execution.objects.all().visible_to(user).filter(pk__gte=uuid7_at(begin)).order_by("-pk")[:DAY_CAP]
+    runs = with_records(recent)
+    hours: dict[int, list[int]] = {hour: [0, 0] for hour in range(24)}
+    for run in runs:
+        at = run.execution.finished_at or timezone.now()
+        slot = hours[min(23, max(0, int((at - begin).total_seconds() // 3600)))]
+        slot[0] += run.records.get("complete", 0)
+        slot[1] += run.records.get("failed", 0)
+    complete, failed = (sum(slot[which] for slot in hours.values()) for which in (0, 1))
+    return LastDay(len(runs), complete, failed, _scaled(begin, hours))
+
+
+def _scaled(begin: datetime, hours: Mapping[int, Sequence[int]]) -> list[Hour]:
+    tallest = max((sum(slot) for slot in hours.values()), default=0) or 1
+    return [
+        Hour(begin + timedelta(hours=hour), *slot, *(round(count * 100 / tallest, 1) for count in slot))
+        for hour, slot in hours.items()
+    ]

@@ -1,0 +1,110 @@
+"""The statements behind the execution pages: each named, with its purpose and the index it runs on.
+
+They stay quick at 1,000,000 records and 5,000,000 journal rows: nothing here counts or sorts a big table.
+"""
+
+from records.titles import TITLE_SQL
+
+# Frames in the order a person needs them: what failed, what waits, what is being walked, what is to come, what is done.
+STATUS_ORDER = ("failed", "waiting", "running", "ready", "complete", "skipped", "cancelled")
+
+# What the parts below give: a rank and a key to page by, and the frame's own columns.
+_FRAME = """f.id, f.parent_id, f.alias, f.record_id, f.position, f.status, f.waiting_for, f.wake_at, f.at_step,
+    f.started_at, f.finished_at, f.error"""
+
+# One status of the table, from the key on. Index frame_by_status.
+FRAMES_OF_STATUS = f"""
+(SELECT {{rank}} AS rank, f.id AS key, {_FRAME}, f.at_step AS step FROM execution_frames f
+WHERE f.execution_id = %(execution)s AND f.status = '{{status}}' AND {{beyond}} {{narrow}}
+ORDER BY f.id {{direction}} LIMIT %(limit)s)
+"""
+
+# Frames in which a step ended in one of these ways, by its journal rows. Index journal_by_step.
+FRAMES_OF_STEP = f"""
+(SELECT 0 AS rank, s.id AS key, {_FRAME}, s.alias AS step FROM execution_steps s JOIN execution_frames f ON f.id = s.frame_id
+WHERE s.execution_id = %(execution)s AND s.alias = %(step)s AND s.status = ANY(%(step_statuses)s) AND {{beyond}} {{narrow}}
+ORDER BY s.id {{direction}} LIMIT %(limit)s)
+"""
+
+# Named frames again: the rows that are on a screen. Primary key.
+FRAMES_BY_ID = f"""
+(SELECT 0 AS rank, f.id AS key, {_FRAME}, f.at_step AS step FROM execution_frames f
+WHERE f.execution_id = %(execution)s AND f.id = ANY(%(ids)s))
+"""
+
+# The rows of the records table: frame, record and what the journal says of the step shown. Index journal_one_row_per_attempt.
+ROWS = (
+    """
+SELECT f.rank, f.key, f.id, f.parent_id, f.alias, f.record_id, f.status, f.waiting_for, f.wake_at, f.step,
+    f.started_at, f.finished_at, f.error ->> 'message',
+    r.record_id, r.record_type, """
+    + TITLE_SQL.format(data="r.data")
+    + """, j.step_id, j.attempt
+FROM ({parts} ORDER BY rank {direction}, key {direction} LIMIT %(limit)s) f
+LEFT JOIN workflow_records r ON r.id = f.record_id
+LEFT JOIN LATERAL (
+    SELECT s.id AS step_id, s.attempt FROM execution_steps s
+    WHERE s.frame_id = f.id AND s.alias = f.step ORDER BY s.attempt DESC LIMIT 1
+) j ON true
+ORDER BY f.rank {direction}, f.key {direction}
+"""
+)
+
+# Where the open and the failed frames are, up to a limit for each status: the counts beside the steps. Index frame_by_status.
+PLACES = """
+SELECT alias, at_step, status, count(*) FROM (
+    (SELECT alias, at_step, status FROM execution_frames WHERE execution_id = %(execution)s AND status = 'running' LIMIT %(limit)s)
+    UNION ALL
+    (SELECT alias, at_step, status FROM execution_frames
+     WHERE execution_id = %(execution)s AND status = 'waiting' AND waiting_for <> 'children' LIMIT %(limit)s)
+    UNION ALL
+    (SELECT alias, at_step, status FROM execution_frames WHERE execution_id = %(execution)s AND status = 'failed' LIMIT %(limit)s)
+) f GROUP BY 1, 2, 3
+"""
+
+# The newest failures with their messages, alike ones together. Index frame_by_status.
+CAUSES = """
+SELECT at_step, code, message, count(*), max(finished_at) FROM (
+    SELECT at_step, error ->> 'code' AS code, left(error ->> 'message', 300) AS message, finished_at
+    FROM execution_frames WHERE execution_id = %(execution)s AND status = 'failed'
+    ORDER BY id DESC LIMIT %(limit)s
+) f GROUP BY 1, 2, 3
+"""
+
+# From when to when each step was worked on: its first and its last journal row. Index journal_by_step.
+EXTENTS = """
+SELECT a.alias, first.started_at, last.ended_at FROM unnest(%(aliases)s::text[]) AS a (alias)
+CROSS JOIN LATERAL (
+    SELECT started_at FROM execution_steps
+    WHERE execution_id = %(execution)s AND alias = a.alias ORDER BY id LIMIT 1
+) first
+CROSS JOIN LATERAL (
+    SELECT started_at + make_interval(secs => coalesce(duration_ms, 0) / 1000) AS ended_at FROM execution_steps
+    WHERE execution_id = %(execution)s AND alias = a.alias ORDER BY id DESC LIMIT 1
+) last
+"""
+
+# When the newest failures were, for their marks on the timeline. Index frame_by_status.
+FAILURE_MARKS = """
+SELECT at_step, finished_at FROM execution_frames WHERE execution_id = %(execution)s AND status = 'failed'
+ORDER BY id DESC LIMIT %(limit)s
+"""
+
+# The newest journal rows of some steps: the newest of each, merged. Index journal_by_step.
+LOG = """
+SELECT s.id, s.alias, s.attempt, s.status, s.started_at, s.duration_ms, s.error ->> 'message', r.record_id, s.record_id
+FROM (
+    SELECT l.* FROM unnest(%(aliases)s::text[]) AS a (alias) CROSS JOIN LATERAL (
+        SELECT * FROM execution_steps
+        WHERE execution_id = %(execution)s AND alias = a.alias AND {beyond}
+        ORDER BY id {direction} LIMIT %(limit)s
+    ) l ORDER BY l.id {direction} LIMIT %(limit)s
+) s LEFT JOIN workflow_records r ON r.id = s.record_id ORDER BY s.id {direction}
+"""
+
+# The newest executions of some workflows, so many of each. Index execution_by_workflow.
+NEWEST_OF_EACH = """
+SELECT e.id FROM unnest(%(workflows)s::uuid[]) AS w (id) CROSS JOIN LATERAL (
+    SELECT id FROM executions WHERE workflow_id = w.id ORDER BY number DESC LIMIT %(each)s
+) e
+"""

@@ -1,0 +1,191 @@
+"""A record's story: what each step of each run did with it, newest first; and one step in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Case, F, Func, IntegerField, JSONField, Value, When
+
+from director import paging
+from executions.errors import StepNotFound
+from executions.models import Execution, ExecutionFrame, ExecutionStep
+from executions.states import StepStatus
+from records.masking import mask_tree
+from records.models import WorkflowRecord
+from workflows.flow import Flow, store_path
+from workflows.models import WorkflowStep
+
+STORY_SIZE = 40
+RUNS_SHOWN = 20
+PREVIEW_BYTES = 4_096  # an output larger than this is not put into the story, only linked
+ERRORS = (StepStatus.FAILED, StepStatus.INTERRUPTED)
+
+
+@dataclass(slots=True)
+class StoryStep:
+    """The attempts of a step in one walk, newest first, as one entry of the story."""
+
+    attempts: list[ExecutionStep]
+    name: str
+    type: str
+    store_path: str
+    preview: list[tuple[str, Any]] = field(default_factory=list)
+    more: int = 0
+
+    kind = "step"
+
+    @property
+    def last(self) -> ExecutionStep:
+        return self.attempts[0]
+
+    @property
+    def at(self) -> datetime:
+        return self.last.started_at
+
+    @property
+    def is_error(self) -> bool:
+        return self.last.status in ERRORS
+
+
+@dataclass(frozen=True, slots=True)
+class StoryMoment:
+    """What happened to the record between its steps: taken up by an iterate, or left by it."""
+
+    kind: str  # "entered", "failed", "complete", "skipped", "cancelled"
+    at: datetime
+    frame: ExecutionFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    entries: list[StoryStep | StoryMoment]
+    next: str
+
+
+def record_story(record: WorkflowRecord, runs: Sequence[ExecutionFrame], show: str = "", cursor: str = "") -> Story:
+    """Return the story, newest first, a page at a time.
+
+    runs: the record's walks (`runs_of`). show: "errors" or "data" leaves the rest out. Two queries, three for data.
+    """
+    at = paging.parse(cursor, (int,))
+    rows = list(_rows(record, show, at))
+    steps = _grouped(rows[:STORY_SIZE], _definitions(rows))
+    begin = None if len(rows) <= STORY_SIZE else steps[-1].at
+    end = steps[0].at if at and steps else None
+    moments = [one for one in _moments(runs, show) if (begin is None or one.at >= begin) and (end is None or one.at <= end)]
+    entries: list[StoryStep | StoryMoment] = sorted((*steps, *moments), key=_order, reverse=True)
+    more = str(paging.Cursor([rows[STORY_SIZE - 1].pk])) if len(rows) > STORY_SIZE else ""
+    return Story(entries, more)
+
+
+def _rows(record: WorkflowRecord, show: str, at: paging.Cursor | None) -> Sequence[ExecutionStep]:
+    """The journal rows of the record with outputs only where they are small. Index journal_by_record."""
+    size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
+    rows = (
+        ExecutionStep.objects.filter(record=record)
+        .select_related("execution")
+        .defer("input", "output")
+        .annotate(output_bytes=size)
+        .annotate(small_output=Case(When(output_bytes__lte=PREVIEW_BYTES, then=F("output")), default=Value(None, JSONField())))
+        .order_by("-pk")
+    )
+    if show == "errors":
+        rows = rows.filter(status__in=ERRORS)
+    elif show == "data":
+        rows = rows.filter(status=StepStatus.COMPLETE, alias__in=_storing_aliases(record))
+    if at:
+        rows = rows.filter(pk__lt=at.key[0])
+    return rows[: STORY_SIZE + 1]
+
+
+def _storing_aliases(record: WorkflowRecord) -> list[str]:
+    """Aliases of steps, of any version of the workflow, that store their output on records."""
+    storing = WorkflowStep.objects.filter(version__workflow=record.workflow_id, options__store_to_record=True)
+    return list(storing.values_list("alias", flat=True).distinct())
+
+
+Definitions = Mapping[tuple[UUID, str], WorkflowStep]
+
+
+def _definitions(rows: Sequence[ExecutionStep]) -> Definitions:
+    """The definitions of the rows' steps, each in the version that was run. One query."""
+    versions = {row.execution.version_id for row in rows}
+    found = WorkflowStep.objects.filter(version__in=versions, alias__in={row.alias for row in rows})
+    return {(step.version_id, step.alias): step for step in found}
+
+
+def _grouped(rows: Sequence[ExecutionStep], definitions: Definitions) -> list[StoryStep]:
+    """One entry for each step of each walk; its attempts are neighbours but for other walks of the record between them."""
+    entries: dict[tuple[int, str], StoryStep] = {}
+    for row in rows:
+        key = (row.frame_id, row.alias)
+        if key in entries:
+            entries[key].attempts.append(row)
+            continue
+        defined = definitions.get((row.execution.version_id, row.alias))
+        entries[key] = _story_step(row, defined)
+    return list(entries.values())
+
+
+def _story_step(row: ExecutionStep, defined: WorkflowStep | None) -> StoryStep:
+    name = (defined.name if defined else "") or row.alias.replace("_", " ").capitalize()
+    step = StoryStep([row], name, defined.type if defined else "", store_path(defined.alias, defined.options) if defined else "")
+    output = mask_tree(row.small_output)
+    if isinstance(output, dict):
+        pairs = list(output.items())
+        step.preview, step.more = pairs[:5], max(0, len(pairs) - 5)
+    elif output is not None:
+        step.preview = [(step.store_path or "output", output)]
+    return step
+
+
+def _moments(runs: Sequence[ExecutionFrame], show: str) -> Iterator[StoryMoment]:
+    """When iterates took the record up, and how they left it."""
+    for frame in runs:
+        if frame.started_at and not show:
+            yield StoryMoment("entered", frame.started_at, frame)
+        if frame.finished_at and (not show or (show, frame.status) == ("errors", "failed")):
+            yield StoryMoment(frame.status, frame.finished_at, frame)
+
+
+def _order(entry: StoryStep | StoryMoment) -> tuple[datetime, int]:
+    """By time; at the same moment a record enters before its steps and ends after them."""
+    return entry.at, {"entered": 0, "step": 1}.get(entry.kind, 2)
+
+
+def runs_of(record: WorkflowRecord) -> list[ExecutionFrame]:
+    """Return the newest walks of the record with their executions. One query, on index frame_by_record."""
+    frames = ExecutionFrame.objects.filter(record=record).select_related("execution", "execution__version")
+    return list(frames.order_by("-pk")[:RUNS_SHOWN])
+
+
+def setters_of(flow: Flow) -> dict[str, str]:
+    """Return which step sets which path of a record ("vars.category": "classify")."""
+    return {step.store_path: step.alias for step in flow.steps.values() if step.store_path}
+
+
+# --- one step ---------------------------------------------------------------------------------------------------------
+
+
+def get_step_for(execution: Execution, step_id: int) -> ExecutionStep:
+    """Return a journal row of an execution the user was found to see; raises StepNotFound."""
+    try:
+        return ExecutionStep.objects.select_related("frame", "record").get(pk=step_id, execution=execution)
+    except ExecutionStep.DoesNotExist:
+        raise StepNotFound(execution.number, step_id) from None
+
+
+def attempts_of(step: ExecutionStep) -> list[ExecutionStep]:
+    """Return every attempt of the step in its frame, the first first, without inputs and outputs. One query."""
+    rows = ExecutionStep.objects.filter(frame=step.frame_id, alias=step.alias).defer("input", "output")
+    return list(rows.order_by("attempt"))
+
+
+def walk_of(step: ExecutionStep) -> list[ExecutionStep]:
+    """Return the last attempt of every step of the frame, in the order of the walk. One query."""
+    rows = ExecutionStep.objects.filter(frame=step.frame_id).defer("input", "output", "error").order_by("alias", "-attempt")
+    return sorted(rows.distinct("alias"), key=lambda row: row.pk)

@@ -1,0 +1,27 @@
+"""The pages that show runs."""
+
+from django.urls import path
+
+from executions.views import actions, lists, monitor, records, steps, workflows
+
+urlpatterns = [
+    path("workflows/", workflows.workflow_list, name="workflow_list"),
+    path("workflows/<slug:slug>/", workflows.workflow_page, name="workflow_page"),
+    path("workflows/<slug:slug>/run/", actions.workflow_run, name="workflow_run"),
+    path("workflows/<slug:slug>/executions/", workflows.workflow_executions, name="workflow_executions"),
+    path("workflows/<slug:slug>/causes/<str:cause>/retry/", actions.cause_retry, name="cause_retry"),
+    path("executions/", lists.execution_list, name="execution_list"),
+    path("executions/<int:number>/", monitor.execution_page, name="execution_page"),
+    path("executions/<int:number>/live/", monitor.execution_live, name="execution_live"),
+    path("executions/<int:number>/timeline/", monitor.execution_timeline, name="execution_timeline"),
+    path("executions/<int:number>/pause/", actions.execution_pause, name="execution_pause"),
+    path("executions/<int:number>/resume/", actions.execution_resume, name="execution_resume"),
+    path("executions/<int:number>/cancel/", actions.execution_cancel, name="execution_cancel"),
+    path("executions/<int:number>/retry/", actions.execution_retry, name="execution_retry"),
+    path("executions/<int:number>/steps/<int:pk>/", steps.step_page, name="step_page"),
+    path("executions/<int:number>/steps/<int:pk>/<str:part>.json", steps.step_raw, name="step_raw"),
+    path("records/<uuid:pk>/", records.record_page, name="record_page"),
+    path("records/<uuid:pk>/live/", records.record_live, name="record_live"),
+    path("records/<uuid:pk>/raw.json", records.record_raw, name="record_raw"),
+    path("records/<uuid:pk>/retry/", actions.record_retry, name="record_retry"),
+]

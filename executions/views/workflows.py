@@ -1,0 +1,128 @@
+"""The list of workflows and the page of one: its steps as a flow, and what its runs did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_GET
+
+from director import paging
+from director.htmx import render_page
+from executions.queries import ExecutionFilter, Run, executions_page, newest_runs, progress
+from records.page_queries import failed_of_each
+from workflows.flow import flow_of
+from workflows.models import VersionStatus, Workflow, WorkflowVersion
+from workflows.services import get_workflow_for
+
+LIST_SIZE = 50
+RUNS_ON_PAGE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A workflow in the list, with what its row shows."""
+
+    workflow: Workflow
+    published: WorkflowVersion | None
+    has_draft: bool
+    runs: list[Run]
+    failed: int
+
+    @property
+    def last(self) -> Run | None:
+        return self.runs[0] if self.runs else None
+
+
+@require_GET
+def workflow_list(request: HttpRequest) -> HttpResponse:
+    text, show = request.GET.get("q", "").strip(), request.GET.get("show", "")
+    visible = Workflow.objects.all().visible_to(request.user)
+    page = _workflows_page(_narrowed(visible, text, show), request.GET.get("cursor", ""))
+    context = {
+        "page": paging.Page(_cards(page.rows), page.offset, page.total, page.next, page.previous),
+        "q": text,
+        "show": show,
+        "counts": {"": visible.count(), "draft": _never_published(visible).count()},
+    }
+    return render_page(request, "workflows/workflow_list.html", context, {"wf-table": "workflows/_workflow_table.html"})
+
+
+def _never_published(workflows: QuerySet[Workflow]) -> QuerySet[Workflow]:
+    published = WorkflowVersion.objects.filter(status=VersionStatus.PUBLISHED).values("workflow")
+    return workflows.exclude(pk__in=published)
+
+
+def _narrowed(workflows: QuerySet[Workflow], text: str, show: str) -> QuerySet[Workflow]:
+    if text:
+        workflows = workflows.filter(Q(name__icontains=text) | Q(slug__icontains=text) | Q(description__icontains=text))
+    return _never_published(workflows) if show == "draft" else workflows
+
+
+def _workflows_page(workflows: QuerySet[Workflow], cursor: str) -> paging.Page[Workflow]:
+    at = paging.parse(cursor, (str, str))
+    ordered = workflows.select_related("owner").order_by("name", "slug")
+    if at:
+        name, slug = at.key
+        beyond = Q(name__gt=name) | Q(name=name, slug__gt=slug)
+        before = Q(name__lt=name) | Q(name=name, slug__lt=slug)
+        ordered = ordered.filter(before).reverse() if at.backwards else ordered.filter(beyond)
+    found = list(ordered[: LIST_SIZE + 1])
+    return paging.page_of(found, at, lambda workflow: [workflow.name, workflow.slug], size=LIST_SIZE, total=workflows.count())
+
+
+def _cards(workflows: list[Workflow]) -> list[Card]:
+    """What the rows show, in five queries for all of them."""
+    ids = [workflow.pk for workflow in workflows]
+    versions = WorkflowVersion.objects.filter(workflow__in=ids)
+    published = versions.filter(status=VersionStatus.PUBLISHED).order_by("workflow", "-number").distinct("workflow")
+    newest = {version.workflow_id: version for version in published}
+    drafts = set(versions.filter(status=VersionStatus.DRAFT).values_list("workflow", flat=True))
+    runs, failed = newest_runs(ids), failed_of_each(ids)
+    return [
+        Card(workflow, newest.get(workflow.pk), workflow.pk in drafts, runs[workflow.pk], failed.get(workflow.pk, 0))
+        for workflow in workflows
+    ]
+
+
+@require_GET
+def workflow_page(request: HttpRequest, slug: str) -> HttpResponse:
+    """The steps of the newest published version (else of the draft), the last run's counts on them, the newest runs."""
+    workflow = get_workflow_for(request.user, slug)
+    context = _head(workflow)
+    flow = flow_of(context["version"])
+    context |= _last_run(request, workflow, context["version"])
+    context |= {"flow": flow, "step": flow.step(request.GET.get("step", "")), "overlay": request.GET.get("overlay") != "off"}
+    return render_page(request, "workflows/workflow_detail.html", context, {"wf-panel": "workflows/_workflow_panel.html"})
+
+
+def _head(workflow: Workflow) -> dict[str, Any]:
+    """What the header of every page of a workflow shows."""
+    versions = WorkflowVersion.objects.filter(workflow=workflow)
+    published = versions.filter(status=VersionStatus.PUBLISHED).order_by("-number").first()
+    draft = versions.filter(status=VersionStatus.DRAFT).first()
+    failed = failed_of_each([workflow.pk]).get(workflow.pk, 0)
+    return {"workflow": workflow, "published": published, "draft": draft, "version": published or draft, "failed": failed}
+
+
+def _last_run(request: HttpRequest, workflow: Workflow, version: WorkflowVersion | None) -> dict[str, Any]:
+    """The newest runs, and how far the last of them is, if it ran the version that is drawn."""
+    page = executions_page(request.user, ExecutionFilter(workflow=workflow.pk), size=RUNS_ON_PAGE)
+    last = page.rows[0] if page.rows else None
+    fits = last and version and last.execution.version_id == version.pk
+    return {"runs": page.rows, "last": last, "progress": progress(last.execution) if last and fits else None}
+
+
+@require_GET
+def workflow_executions(request: HttpRequest, slug: str) -> HttpResponse:
+    """The workflow's executions, in its own frame of tabs."""
+    workflow = get_workflow_for(request.user, slug)
+    status = request.GET.get("status", "")
+    narrow = ExecutionFilter(status, workflow.pk, request.GET.get("label", "").strip())
+    page = executions_page(request.user, narrow, request.GET.get("cursor", ""))
+    context = _head(workflow) | {"page": page, "narrow": narrow, "of_workflow": True}
+    return render_page(
+        request, "workflows/workflow_executions.html", context, {"exec-table": "executions/_execution_table.html"}
+    )
