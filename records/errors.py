@@ -7,7 +7,7 @@ VariableError   VariableNotFound 404 · VariableInvalid 422 · VariableChanged 4
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -42,3 +42,77 @@ class PathInvalid(RecordError):
     @property
     def data(self) -> dict[str, Any]:
         return {"path": self.path, "rule": self.rule}
+
+
+class SchemaInvalid(RecordError):
+    """What was given as a JSON Schema is none."""
+
+    code = "schema_invalid"
+    http_status = 422
+
+    def __init__(self, path: str, rule: str) -> None:
+        super().__init__(path, rule)
+        self.path, self.rule = path, rule
+
+    @property
+    def message(self) -> str:
+        where = f" at {self.path}" if self.path else ""
+        return f"This is not a JSON Schema (2020-12){where}: {self.rule}"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"path": self.path}
+
+
+class RecordIdInvalid(RecordError):
+    """A text that cannot be the id of a record."""
+
+    code = "record_id_invalid"
+    http_status = 422
+
+    def __init__(self, record_id: str, rule: str) -> None:
+        super().__init__(record_id, rule)
+        self.record_id, self.rule = record_id, rule
+
+    @property
+    def message(self) -> str:
+        return f'The record id "{self.record_id[:100]}" {self.rule}.'
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"record_id": self.record_id[:1000], "rule": self.rule}
+
+
+class RecordInvalid(RecordError):
+    """Fields break the schema of their type. problems: each with path, rule and message."""
+
+    code = "record_invalid"
+    http_status = 422
+
+    def __init__(self, record_id: str, problems: Sequence[Mapping[str, object]]) -> None:
+        super().__init__(record_id, problems)
+        self.record_id, self.problems = record_id, problems
+
+    @property
+    def message(self) -> str:
+        told = "; ".join(f"{problem['path']}: {problem['message']}" for problem in self.problems)
+        return f"{self.record_id} does not fit its schema: {told}"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"record_id": self.record_id, "problems": list(self.problems)}
+
+
+class RecordTooLarge(RecordError):
+    """A field is larger than a record may hold."""
+
+    code = "record_too_large"
+    http_status = 422
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    @property
+    def message(self) -> str:
+        return f"{self.reason}. Put large content into a file and keep its path."

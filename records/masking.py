@@ -1,7 +1,7 @@
 """Secrets are shown as a mask: in pages, API, logs, snapshots, events and exports.
 
-What is secret is judged by the key it stands under, unless a person has said otherwise, and for values that have
-travelled elsewhere (into a rendered template, an error text) by the value itself.
+What is secret is judged by the key it stands under, unless a person has said otherwise, and for values that
+have travelled elsewhere (into a rendered template, an error text) by the value itself.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def mask(value: Any) -> Any:
 
 
 def mask_tree(value: Any) -> Any:
-    """Return a JSON value with everything under a sensitive key masked, at any depth. The input is not changed."""
+    """Return a JSON value with everything under a sensitive key masked, at any depth; the input stays."""
     if isinstance(value, Mapping):
         return {key: mask(item) if is_sensitive(str(key)) else mask_tree(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -53,9 +53,7 @@ def mask_tree(value: Any) -> Any:
 
 def mask_values(value: Any, secrets: Collection[str]) -> Any:
     """Return a JSON value with every occurrence of the secrets in its texts masked."""
-    known = sorted(
-        {secret for secret in secrets if len(secret) >= MIN_VALUE_CHARACTERS}, key=len, reverse=True
-    )
+    known = sorted({secret for secret in secrets if len(secret) >= MIN_VALUE_CHARACTERS}, key=len, reverse=True)
     if not known:
         return value
     return _without(value, re.compile("|".join(map(re.escape, known))))

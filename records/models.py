@@ -1,5 +1,8 @@
 """What a workflow knows: its records and its variables."""
 
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -17,8 +20,10 @@ class WorkflowRecord(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="records")
-    record_id = models.CharField(max_length=255)
+    # Several indexes begin with the workflow; one more of its own would only cost writes.
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="records", db_index=False)
+    # Collated by bytes, so that the unique index also serves patterns such as email_* as prefix scans.
+    record_id = models.CharField(max_length=255, db_collation="C")
     record_type = models.CharField(max_length=50)
     # What makes an item of the source the same thing when it is met again (its message id, its id, or a hash of it).
     source_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null is outside the unique index
@@ -54,8 +59,6 @@ class WorkflowRecord(models.Model):
             models.Index(fields=("workflow", "status", "id"), name="record_by_status"),
             models.Index(fields=("workflow", "iteration_node_alias"), name="record_by_iterate"),
             models.Index(fields=("workflow", "-updated_at", "id"), name="record_by_update"),
-            # Patterns such as email_* are prefix scans.
-            models.Index(fields=("workflow", "record_id"), name="record_id_prefix", opclasses=("uuid_ops", "varchar_pattern_ops")),
             # Clearing away a run's temporary records.
             models.Index(fields=("execution_id",), condition=Q(execution_id__isnull=False), name="record_temporary"),
         )
@@ -83,9 +86,180 @@ class WorkflowVariable(models.Model):
         db_table = "workflow_memory"
         constraints = (
             models.UniqueConstraint(
-                fields=("workflow", "execution_id", "key"), name="variable_key_unique", nulls_distinct=False
+                fields=("workflow", "key"), condition=Q(execution_id__isnull=True), name="variable_key_unique"
+            ),
+            models.UniqueConstraint(
+                fields=("execution_id", "workflow", "key"),
+                condition=Q(execution_id__isnull=False),
+                name="variable_key_unique_in_run",
             ),
         )
 
     def __str__(self) -> str:
         return self.key
+
+
+class OnInvalid(models.TextChoices):
+    """What becomes of a new record whose fields break its type's schema."""
+
+    REFUSE = "refuse"
+    MARK_FAILED = "mark_failed", "mark as failed"
+
+
+class RecordType(models.Model):
+    """What a workflow says about its records of one type. A type needs no row; without one, anything goes."""
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="record_types")
+    name = models.CharField(max_length=50)
+    # JSON Schema 2020-12 for the fields; null accepts everything.
+    schema = models.JSONField(null=True, blank=True)
+    on_invalid = models.CharField(max_length=11, choices=OnInvalid, default=OnInvalid.REFUSE)
+    # Path of the data that names a record to people ("fields.subject").
+    title = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        db_table = "record_types"
+        constraints = (
+            models.UniqueConstraint(fields=("workflow", "name"), name="record_type_unique"),
+            models.CheckConstraint(condition=Q(on_invalid__in=OnInvalid.values), name="record_type_on_invalid_known"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RecordSearch(models.Model):
+    """What a record is found by beside its own columns. Written when it is created and when its fields are edited.
+
+    A table of its own, so that the engine, which rewrites the record at every step, never touches these indexes.
+    """
+
+    pk = models.CompositePrimaryKey("workflow_id", "record_id")
+    workflow = models.ForeignKey(
+        Workflow, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    record = models.ForeignKey(
+        WorkflowRecord, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    # The step that made it, or "api", "page", "import".
+    created_by = models.CharField(max_length=100)
+    created_in = models.UUIDField(null=True)  # the execution it was made in
+    document = SearchVectorField()
+
+    class Meta:
+        db_table = "record_search"
+        indexes = (
+            models.Index(fields=("workflow", "created_by", "record"), name="record_by_creator"),
+            # In kB: words are put into the index in large portions, which halves what a new record costs.
+            GinIndex(fields=("document",), name="record_by_word", gin_pending_list_limit=16_384),
+        )
+
+    def __str__(self) -> str:
+        return str(self.record_id)
+
+
+class RecordCounter(models.Model):
+    """The highest number given in ids of one pattern; forgotten when records go, and then counted anew."""
+
+    pk = models.CompositePrimaryKey("workflow_id", "prefix", "suffix")
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # What stands before and after the number. Longer than an id: it may also be the text of the pattern.
+    prefix = models.CharField(max_length=2000)
+    suffix = models.CharField(max_length=255)
+    last = models.BigIntegerField()
+
+    class Meta:
+        db_table = "record_counters"
+
+    def __str__(self) -> str:
+        return f"{self.prefix}{self.last}{self.suffix}"
+
+
+class RecordCount(models.Model):
+    """How many records a workflow has by type and status, as differences whose sum is the count.
+
+    A trigger on `workflow_records` adds a row for each statement and status it moved, so that two writers never wait
+    for each other; the sweep adds the rows up (`records.counts.compact`).
+    """
+
+    workflow = models.ForeignKey(
+        Workflow, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    record_type = models.CharField(max_length=50)
+    status = models.CharField(max_length=12)
+    count = models.BigIntegerField()
+
+    class Meta:
+        db_table = "record_counts"
+        indexes = (models.Index(fields=("workflow", "record_type", "status"), name="record_count_by_status"),)
+
+    def __str__(self) -> str:
+        return f"{self.record_type} {self.status} {self.count:+}"
+
+
+class ChangeKind(models.TextChoices):
+    """What happened to a record or a variable, other than by a step."""
+
+    CREATED = "created"
+    MERGED = "merged"  # its source said something new about it
+    EDITED = "edited"
+    MOVED = "moved"  # to another status
+    DELETED = "deleted"
+    REVEALED = "revealed"  # a masked value was shown to a person
+
+
+class ChangeSource(models.TextChoices):
+    """By what way a change came."""
+
+    PAGE = "page"
+    API = "api"
+    ADMIN = "admin"
+    BULK = "bulk"
+    IMPORT = "import"
+    STEP = "step"
+
+
+class RecordChange(models.Model):
+    """One change of a record that no step's journal row tells of: who, when, why, and what was before and after.
+
+    Written in the transaction of the change itself. It outlives the record, so that a deletion can be told too.
+    """
+
+    workflow = models.ForeignKey(
+        Workflow, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    record = models.ForeignKey(
+        WorkflowRecord, on_delete=models.DO_NOTHING, related_name="changes", db_constraint=False, db_index=False
+    )
+    # The record's own id, readable after it is gone.
+    name = models.CharField(max_length=255)
+    kind = models.CharField(max_length=8, choices=ChangeKind)
+    source = models.CharField(max_length=6, choices=ChangeSource)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+    # The step that made or merged it and its execution, for changes that no person made.
+    alias = models.CharField(max_length=100, blank=True)
+    execution_id = models.UUIDField(null=True)
+    reason = models.TextField(blank=True)
+    at = models.DateTimeField(db_default=Now())
+    # JSON Patches (RFC 6902) over {data, status, error_message}: forth, and back again.
+    patch = models.JSONField(default=list)
+    undo = models.JSONField(default=list)
+    # The record's revision after the change.
+    revision = models.PositiveIntegerField()
+
+    class Meta:
+        db_table = "record_changes"
+        constraints = (
+            models.CheckConstraint(condition=Q(kind__in=ChangeKind.values), name="record_change_kind_known"),
+            models.CheckConstraint(condition=Q(source__in=ChangeSource.values), name="record_change_source_known"),
+        )
+        indexes = (
+            # The record's story; and the workflow's, newest first.
+            models.Index(fields=("record", "-id"), name="record_change_by_record"),
+            models.Index(fields=("workflow", "-id"), name="record_change_by_workflow"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.kind}"

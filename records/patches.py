@@ -84,13 +84,8 @@ def format_path(keys: Iterable[Key]) -> str:
 def apply(data: Any, operations: Iterable[Operation]) -> Any:
     """Return `data` after the operations, in order. `data` itself stays; untouched parts are shared."""
     for operation in operations:
-        path = operation["path"]
-        if not path:
-            continue
-        if operation["op"] == "set":
-            data = _set(data, path, 0, operation.get("value"))
-        else:
-            data = _delete(data, path, 0)
+        change = _set if operation["op"] == "set" else _delete
+        data = change(data, operation["path"], 0, operation.get("value")) if operation["path"] else data
     return data
 
 
@@ -141,7 +136,7 @@ def _set(node: Any, path: Sequence[Key], position: int, value: Any) -> Any:
     return [*items[:key], _set(_child(items, key), path, position + 1, value), *items[key + 1 :]]
 
 
-def _delete(node: Any, path: Sequence[Key], position: int) -> Any:
+def _delete(node: Any, path: Sequence[Key], position: int, value: None = None) -> Any:
     key: Any = path[position]
     if not _leads_on(node, key) or not (key in node if isinstance(node, dict) else key < len(node)):
         return node

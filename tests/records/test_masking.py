@@ -7,8 +7,21 @@ from records.masking import MASK, is_sensitive, mask_tree, mask_values
 
 @pytest.mark.parametrize(
     "key",
-    ["password", "api_key", "apiKey", "APIKEY", "Authorization", "auth", "access_token", "clientSecret"]
-    + ["crm-webhook-secret", "credentials", "key", "x-auth-header", "sshPrivateKey"],
+    [
+        "password",
+        "api_key",
+        "apiKey",
+        "APIKEY",
+        "Authorization",
+        "auth",
+        "access_token",
+        "clientSecret",
+        "crm-webhook-secret",
+        "credentials",
+        "key",
+        "x-auth-header",
+        "sshPrivateKey",
+    ],
 )
 def test_a_key_that_looks_like_a_secret_is_sensitive(key):
     assert is_sensitive(key)

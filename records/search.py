@@ -1,0 +1,60 @@
+"""Text search over what a record's source said: words, each found by its beginning, upper and lower case alike.
+
+What steps work out (`vars`) is not searched: the engine writes it at every step, and the index would cost more than
+the step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from director import jsontools
+
+# Everything that is no letter or digit parts two words, so "nordwerk" finds p.haas@nordwerk.example.
+BETWEEN_WORDS = re.compile(r"[\W_]+")
+MAX_CHARACTERS = 100_000  # of a record that are searched; PostgreSQL refuses a document over 1 MB
+MAX_WORDS = 20  # of a query
+
+UPDATE = """
+UPDATE record_search s SET document = to_tsvector('simple', g.words)
+FROM json_to_recordset(%s::json) AS g (id uuid, words text) WHERE s.workflow_id = %s AND s.record_id = g.id
+"""
+
+
+def text_of(fields: Any) -> str:
+    """Return the words of every text and number in the fields, without keys, as one line."""
+    text = " ".join(_texts(fields))
+    return BETWEEN_WORDS.sub(" ", text[:MAX_CHARACTERS])
+
+
+def query_of(text: str) -> str:
+    """Return the tsquery that finds records with all words of the text; empty when it has none."""
+    words = BETWEEN_WORDS.sub(" ", text).split()[:MAX_WORDS]
+    return " & ".join(f"'{word}':*" for word in words)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
+
+
+def update(workflow_id: UUID, fields: Mapping[UUID, Any]) -> None:
+    """Search the records (by primary key) by their new fields. One query."""
+    if not fields:
+        return
+    rows = [{"id": pk, "words": text_of(value)} for pk, value in fields.items()]
+    with connection.cursor() as cursor:
+        cursor.execute(UPDATE, [jsontools.dumps(rows).decode(), workflow_id])
