@@ -1,6 +1,11 @@
 """The processes of a running Director, as commands: one web, any number of workers, one beat."""
 
+import ctypes
+import signal
 import sys
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 
 
 def web(host: str, port: int) -> list[str]:
@@ -23,6 +28,15 @@ def worker(name: str) -> list[str]:
 def beat() -> list[str]:
     """Return the command of the clock. Its schedule is code, so it remembers nothing between starts."""
     return [*_celery(), "beat", "--scheduler", "celery.beat:Scheduler", "--pidfile", "", "--loglevel", "INFO"]
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process when its parent is killed, so that none is left behind. Linux only.
+
+    To be run in the child, before its program is: `Popen(preexec_fn=die_with_parent)`.
+    """
+    if sys.platform == "linux":
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _celery() -> list[str]:

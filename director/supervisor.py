@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,12 +12,12 @@ from dataclasses import dataclass
 from typing import Self
 
 from director import embedded
+from director.processes import die_with_parent
 
 FIRST_PAUSE_SECONDS = 1.0  # before a crashed child is started again; doubles with each crash in a row
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0  # a child that lived this long starts over with the first pause
 STOP_SECONDS = 20.0  # longer than the slice that a worker finishes first
-PR_SET_PDEATHSIG = 1
 
 Say = Callable[[str, str], None]  # (name of the child, one line)
 
@@ -107,15 +105,6 @@ class Supervisor:
         for process in list(self._running.values()):
             if process.poll() is None:
                 process.send_signal(number)
-
-
-def die_with_parent() -> None:
-    """Have the kernel end this process when its parent is killed, so that none is left behind. Linux only."""
-    if sys.platform == "linux":
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-_libc = ctypes.CDLL(None)
 
 
 def _ending(code: int) -> str:

@@ -23,9 +23,11 @@ LOOK_EVERY_SECONDS = 0.25
 logger = logging.getLogger("director.embedded")
 
 
-def keep(layout: Layout, users: IO[bytes]) -> None:
+Servers = tuple[Postgres | Redis, ...]
+
+
+def keep(servers: Servers, layout: Layout, users: IO[bytes]) -> None:
     """Return when nobody is left; until then start again what has died, unless somebody holds start.lock."""
-    servers = (Postgres(layout), Redis(layout))
     while not _try_lock(users):
         with layout.start_lock.open("ab") as starting:
             if _try_lock(starting):
@@ -51,27 +53,24 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for those who use us
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the machine is going down
     layout = Layout.of(Path(sys.argv[1]))
+    servers = (Redis(layout), Postgres(layout))
     with layout.keeper_lock.open("ab") as ours, layout.users_lock.open("ab") as users:
         fcntl.flock(ours, fcntl.LOCK_EX)
         try:
-            _start(layout)
+            layout.prepare_for_servers()
+            for server in servers:
+                server.start()
             _say("ready")
-            keep(layout, users)
+            keep(servers, layout, users)
         except SetupError as error:
             _say(error.message)
         finally:
-            _stop(layout)
+            _stop(servers, layout)
 
 
-def _start(layout: Layout) -> None:
-    layout.prepare_for_servers()
-    Redis(layout).start()
-    Postgres(layout).start()
-
-
-def _stop(layout: Layout) -> None:
-    Redis(layout).stop()
-    Postgres(layout).stop()
+def _stop(servers: Servers, layout: Layout) -> None:
+    for server in servers:
+        server.stop()
     if layout.sockets.parent != layout.home:
         shutil.rmtree(layout.sockets, ignore_errors=True)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from director.embedded.layout import Layout
 from director.errors import SetupError
+from director.processes import die_with_parent
 
 START_TIMEOUT_SECONDS = 60.0  # after a crash PostgreSQL replays its log first
 MAJOR_VERSION = "18"
@@ -131,10 +132,14 @@ class Postgres:
 
 
 class Redis:
-    """Redis of one layout: nothing is kept on disk, everything in it can be made again from PostgreSQL."""
+    """Redis of one layout: nothing is kept on disk, everything in it can be made again from PostgreSQL.
+
+    It runs as a child of the process that starts it and ends with it.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
+        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Return when it answers."""
@@ -148,15 +153,22 @@ class Redis:
             "appendonly": "no",
             "dir": str(self.layout.home),
             "logfile": str(self.layout.log / "redis.log"),
-            "daemonize": "yes",
             "loglevel": "warning",
         }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        done = subprocess.run([str(self.layout.redis_program()), *words], capture_output=True, text=True)
+        command = [str(self.layout.redis_program()), *words]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not self.is_running():
-            if done.returncode or time.monotonic() > deadline:
-                raise SetupError(f"redis-server failed: {done.stderr or done.stdout}; see {self.layout.log}/redis.log")
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise SetupError(f"redis-server did not start; see {self.layout.log}/redis.log")
             time.sleep(0.01)
 
     def stop(self) -> None:
@@ -167,7 +179,10 @@ class Redis:
                 connection.sendall(b"SHUTDOWN NOSAVE\r\n")
                 connection.recv(100)  # ends when the process has let go of the socket
             except (FileNotFoundError, ConnectionError):
-                return
+                pass  # it has ended, or its socket was removed under it
+        if self._process:
+            self._process.terminate()
+            self._process.wait()
 
     def is_running(self) -> bool:
         """Tell whether it answers."""

@@ -47,9 +47,7 @@ def test_a_killed_child_is_told_by_the_name_of_the_signal(said, monkeypatch):
 
 def test_stopping_kills_a_child_that_does_not_listen(said, monkeypatch):
     monkeypatch.setattr(supervisor, "STOP_SECONDS", 0.2)
-    deaf = (
-        "import os, signal as s; s.signal(s.SIGTERM, s.SIG_IGN); print(os.getpid(), flush=1); s.pause(); s.pause()"
-    )
+    deaf = "import os, signal as s; s.signal(s.SIGTERM, s.SIG_IGN); print(os.getpid(), flush=1); s.pause(); s.pause()"
 
     with Supervisor([python("deaf", deaf)], say=lambda *words: said.append(words)):
         wait_for(lambda: len(said) > 1, what="the child's first line")

@@ -25,6 +25,7 @@ def data() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="director-up-"))
     folder.chmod(0o711)
     yield folder / "data"
+    wait_for(lambda: not answers(Layout.of(folder / "data").postgres_socket), what="the end of PostgreSQL")
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -13,7 +13,7 @@ from django.db import connection
 
 from director import embedded, processes
 from director.embedded.layout import Layout
-from director.supervisor import die_with_parent
+from director.processes import die_with_parent
 from tests.rig.waiting import wait_for
 
 READY_SECONDS = 60.0

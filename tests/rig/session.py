@@ -6,6 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from director import embedded
+
 FOREIGN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DIRECTOR_")  # a developer's own servers are none of ours
 
 
@@ -15,7 +17,12 @@ def prepare_environment() -> Path:
         del os.environ[name]
     folder = Path(tempfile.mkdtemp(prefix="director-test-"))
     folder.chmod(0o711)  # as root, PostgreSQL runs as another account that must get through
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     data = folder / "data"
+    atexit.register(_clean_up, data)
     os.environ["DIRECTOR_DATA_DIR"] = str(data)
     return data
+
+
+def _clean_up(data: Path) -> None:
+    embedded.leave(data)  # a session that was interrupted has not yet
+    shutil.rmtree(data.parent, ignore_errors=True)
