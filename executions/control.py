@@ -16,7 +16,7 @@ from executions.retry import SHIFT
 from executions.states import EXECUTION_TERMINAL
 
 WAKE_PAUSED = """
-UPDATE execution_frames SET status = 'ready', waiting_for = ''
+UPDATE execution_frames SET status = 'ready', waiting_for = '', passes = at_step
 WHERE execution_id = %s AND status = 'waiting' AND waiting_for = 'pause' RETURNING alias
 """
 

@@ -171,6 +171,34 @@ class NotAList(ExecutionError):
         return f"Iterate {self.alias} goes over a list, but `over` is {self.kind}. Use an expression that gives a list."
 
 
+class PromptTimedOut(ExecutionError):
+    code = "prompt_timed_out"
+    retryable = False
+
+    def __init__(self, alias: str, title: str) -> None:
+        super().__init__(alias, title)
+        self.alias, self.title = alias, title
+
+    @property
+    def message(self) -> str:
+        return f"Nobody answered the prompt {self.title!r} of step {self.alias} in time. Retry the record to ask again."
+
+
+class NoRecording(ExecutionError):
+    """A dry replay met an effect that the replayed run never had with this input."""
+
+    code = "no_recording"
+    retryable = False
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(alias)
+        self.alias = alias
+
+    @property
+    def message(self) -> str:
+        return f"Step {self.alias} has no recording for this input; in a dry replay it is not run."
+
+
 class WorkerKilled(ExecutionError):
     code = "worker_killed"
 

@@ -1,6 +1,7 @@
 """Executions, their frames, the slices that walk them, and the journal."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
@@ -41,7 +42,13 @@ class Execution(models.Model):
     trigger_type = models.CharField(max_length=20, choices=TriggerType)
     trigger_data = models.JSONField(default=dict, blank=True)
     replay_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replays")
+    # What people said should be otherwise: see `executions.overrides`.
     overrides = models.JSONField(default=dict, blank=True)
+    # Where walks stop: {"steps": [alias], "records": [primary key]}; travels with every commit like `control`.
+    breakpoints = models.JSONField(default=dict, blank=True)
+    # When a pause ends by itself, and how: resume or cancel.
+    pause_until = models.DateTimeField(null=True, blank=True)
+    pause_then = models.CharField(max_length=10, blank=True, default="")
     labels = models.JSONField(default=dict, blank=True)
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null is outside the unique index
@@ -89,6 +96,106 @@ class Execution(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.number}"
+
+
+class PromptStatus(models.TextChoices):
+    OPEN = "open"
+    ANSWERED = "answered"
+    TIMED_OUT = "timed_out"
+    WITHDRAWN = "withdrawn"  # its frame was cancelled or decided in another way
+
+
+class HumanPrompt(models.Model):
+    """A question that a frame waits on. A row of its own: answered exactly once, by compare-and-set of its status."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="prompts", db_index=False)
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="prompts", db_index=False)
+    frame_id = models.BigIntegerField()
+    record = models.ForeignKey(
+        "records.WorkflowRecord", on_delete=models.SET_NULL, null=True, related_name="prompts", db_constraint=False
+    )
+    alias = models.CharField(max_length=100)
+    attempt = models.PositiveSmallIntegerField(default=1)
+    status = models.CharField(max_length=10, choices=PromptStatus, db_default=PromptStatus.OPEN)
+    title = models.CharField(max_length=300)
+    message = models.TextField(blank=True, db_default="")
+    # JSON Schema 2020-12 of the answer's fields; each property is one field of the form.
+    schema = models.JSONField(db_default={})
+    # What to show beside the form: a list of {label, value} and {label, url}.
+    context = models.JSONField(db_default=[])
+    # Buttons: a list of {key, label, style}; the key of the one that was pressed names the branch.
+    actions = models.JSONField(db_default=[])
+    # Who may answer; nobody named: everyone who may see the workflow.
+    users = ArrayField(models.IntegerField(), db_default=[])
+    groups = ArrayField(models.IntegerField(), db_default=[])
+    # How many answers decide, and whether who started the run may give one.
+    quorum = models.PositiveSmallIntegerField(db_default=1)
+    no_self_approval = models.BooleanField(db_default=False)
+    # What happens at `due_at`: {"do": "fail" | "default" | "branch", "answer": {...}, "action": "..."}.
+    on_timeout = models.JSONField(db_default={})
+    # Moments still to come: a list of {"at", "do": "remind" | "escalate", "users", "groups"}; `next_at` is the first.
+    ladder = models.JSONField(db_default=[])
+    due_at = models.DateTimeField(null=True)
+    next_at = models.DateTimeField(null=True)
+    answer = models.JSONField(null=True)
+    answered_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "human_prompts"
+        constraints = (
+            models.UniqueConstraint(fields=("frame_id", "alias", "attempt"), name="prompt_one_per_attempt"),
+            models.CheckConstraint(condition=Q(status__in=PromptStatus.values), name="prompt_status_known"),
+        )
+        indexes = (
+            # The inbox: open prompts by when they are due, of a workflow; and whose they are.
+            models.Index(fields=("workflow", "due_at", "id"), condition=Q(status="open"), name="prompt_open"),
+            GinIndex(fields=("users",), condition=Q(status="open"), name="prompt_users"),
+            GinIndex(fields=("groups",), condition=Q(status="open"), name="prompt_groups"),
+            models.Index(fields=("due_at",), condition=Q(status="open", due_at__isnull=False), name="prompt_due"),
+            models.Index(fields=("next_at",), condition=Q(status="open", next_at__isnull=False), name="prompt_next"),
+            models.Index(fields=("execution", "status"), name="prompt_of_execution"),
+        )
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class PromptAnswer(models.Model):
+    """One person's answer to a prompt; as many as its quorum make the decision."""
+
+    prompt = models.ForeignKey(HumanPrompt, on_delete=models.CASCADE, related_name="answers")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    action = models.CharField(max_length=100)
+    data = models.JSONField(default=dict)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "human_prompt_answers"
+        constraints = (models.UniqueConstraint(fields=("prompt", "user"), name="prompt_one_answer_each"),)
+
+    def __str__(self) -> str:
+        return self.action
+
+
+class ExecutionIntervention(models.Model):
+    """What a person changed of a run while it was going on: who, when, why, and what exactly."""
+
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="interventions")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    kind = models.CharField(max_length=20)  # paused, resumed, cancelled, changed, decided, retried
+    reason = models.TextField(blank=True)
+    changes = models.JSONField(default=dict)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "execution_interventions"
+        indexes = (models.Index(fields=("execution", "-id"), name="intervention_by_execution"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.execution}"
 
 
 class ExecutionSlice(models.Model):
@@ -153,6 +260,8 @@ class ExecutionFrame(models.Model):
     # Attempts of `at_step` that no longer count against its retry policy: a person or `on_error: retry` began afresh.
     forgiven = models.PositiveSmallIntegerField(db_default=0)
     at_step = models.CharField(max_length=100, blank=True, db_default="")
+    # The step at which it was held back and let go on: it is not held back there again.
+    passes = models.CharField(max_length=100, blank=True, db_default="")
     error = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -85,9 +85,10 @@ class Claimer:
 
 
 def _frame(row: tuple[Any, ...]) -> Frame:
-    id_, parent_id, alias, position, walked, retries, forgiven, record_pk, record_id, record_type, data, temporary = row
+    id_, parent_id, alias, position, walked, retries, forgiven, passes, record_pk, *rest = row
+    record_id, record_type, data, temporary = rest
     record = RecordView(record_id, record_type, RecordStatus.PROCESSING, data) if record_id is not None else None
-    return Frame(id_, parent_id, alias, position, walked, retries, forgiven, record_pk, record, bool(temporary))
+    return Frame(id_, parent_id, alias, position, walked, retries, forgiven, passes, record_pk, record, bool(temporary))
 
 
 def _eligible(plan: Plan, *, replays: bool) -> dict[str, list[str]]:

@@ -56,6 +56,22 @@ class RunContext:
     overrides: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def changes(self) -> bool:
+        """Whether a person said that inputs or outputs of steps should be others."""
+        return bool(self.overrides.get("steps"))
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether effects are answered from the recordings of the run that is replayed."""
+        return bool(self.overrides.get("dry"))
+
+    def override(self, alias: str, record_pk: UUID | None) -> dict[str, Any]:
+        """Return {"input": {...}} or {"output": ...} for the step; what is said of one record goes before all."""
+        said: dict[str, Any] = self.overrides["steps"].get(alias, {})
+        own: dict[str, Any] | None = said.get("records", {}).get(str(record_pk))
+        return own if own is not None else said.get("all", {})
+
+    @property
     def stop_after(self) -> frozenset[str]:
         """Iterates after which a frame ends: a retry goes the records' own path and repeats nothing of the batch."""
         return frozenset(self.overrides.get("stop_after", ()))

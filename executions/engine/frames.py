@@ -33,6 +33,7 @@ class Frame:
     walked: bool
     retries: int
     forgiven: int
+    passes: str
     record_pk: UUID | None
     record: RecordView | None
     temporary: bool = False
@@ -92,9 +93,10 @@ class Work:
     receipts: list[Receipt] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
     variables: list[Variable] = field(default_factory=list)
+    prompts: list[dict[str, Any]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.receipts or self.operations or self.variables)
+        return bool(self.rows or self.receipts or self.operations or self.variables or self.prompts)
 
 
 @dataclass(slots=True)

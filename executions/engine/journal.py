@@ -50,6 +50,7 @@ class Changes:
     """What became visible by commits since it was last looked at: for live events and for the slice's own decisions."""
 
     records: dict[str, tuple[str, str]] = field(default_factory=dict)  # primary key -> (record_id, status)
+    prompts: list[str] = field(default_factory=list)  # ids of new ones
     commits: int = 0
     rows: int = 0
 
@@ -62,6 +63,7 @@ class Journal:
         self.shard = slice_id % SHARDS
         self.lease = lease
         self.control = ""
+        self.breakpoints: dict[str, list[str]] = {}
         self.lost = False
         self.changes = Changes()
         self._entries: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
@@ -149,7 +151,7 @@ class Journal:
         found = session.execute(sql.EXTEND_LEASE, {"slice": self.slice_id, "lease": self.lease}).fetchone()
         if found is None:
             raise LeaseLost
-        self.control = found[0]
+        self.control, self.breakpoints = found
 
     def _commit(self, session: Connection, entries: list[Entry]) -> None:
         real = [entry for entry in entries if entry.frame is not None]
@@ -160,7 +162,7 @@ class Journal:
             if found is None:
                 raise LeaseLost
             Commit(self, session, real).write()
-        self.control = found[0]
+        self.control, self.breakpoints = found
 
     def _announce(self, entries: list[Entry]) -> None:
         for entry in entries:
@@ -200,6 +202,7 @@ class Commit:
         self._finish_steps()
         self._write_records()
         self._set_variables()
+        self._insert_prompts()
         self._stop_siblings([entry for entry in ended if entry.end and entry.end.stops_siblings])
         shift_counts(self.session, self.journal.execution_id, self.counts, self.journal.shard)
 
@@ -284,6 +287,12 @@ class Commit:
         for entry in self.entries:
             for variable in entry.work.variables:
                 self.session.execute(sql.SET_VARIABLE, (self.journal.workflow_id, variable.key, variable.value.decode()))
+
+    def _insert_prompts(self) -> None:
+        prompts = [prompt for entry in self.entries for prompt in entry.work.prompts]
+        if prompts:
+            self.session.execute(sql.INSERT_PROMPTS, (jsontools.dumps(prompts).decode(),))
+            self.journal.changes.prompts.extend(str(prompt["id"]) for prompt in prompts)
 
     def _stop_siblings(self, stopping: list[Entry]) -> None:
         if stopping:

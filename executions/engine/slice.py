@@ -31,8 +31,8 @@ from executions.engine.context import Contexts, RunContext
 from executions.engine.database import Connection, CountingCursor, connect
 from executions.engine.frames import Frame, FrameEnd
 from executions.engine.journal import Entry, Journal
-from executions.engine.walk import Attempt, Parked, Recorded, Services, Walker
-from executions.errors import IterateStopped, LeaseLost, NotAList
+from executions.engine.walk import Attempt, Parked, Recorded, Services, Walker, fingerprint
+from executions.errors import IterateStopped, LeaseLost, NoRecording, NotAList, PromptTimedOut
 from executions.models import Execution
 from executions.nudge import nudge
 from executions.states import FrameStatus, StepStatus, WaitingFor
@@ -102,6 +102,7 @@ class _Slice:
         self.claimer = Claimer(session, self.plan, self.contexts, slice_id, replays=execution.replay_of_id is not None)
         self.deadline = time.monotonic() + settings.DIRECTOR_SLICE_SECONDS
         self.outcome = Outcome()
+        self.breakpoints = execution.breakpoints
         self.walks: set[asyncio.Task[None]] = set()
         self.publisher = events.Publisher(execution.number, execution.workflow_id)
         self.statements = CountingCursor.statements
@@ -116,6 +117,7 @@ class _Slice:
         self.walker = Walker(
             self.plan, self.context, self.journal, services, max_value_bytes=settings.DIRECTOR_MAX_VALUE_BYTES
         )
+        self.journal.breakpoints = self.breakpoints
         self.claims = ThreadPoolExecutor(1, thread_name_prefix="claim")
         try:
             await self._work()
@@ -285,6 +287,18 @@ class EngineServices(Services):
             raise IterateStopped(step.alias, result)
         walker.complete_iterate(attempt, result)
 
+    async def look_at_prompt(self, attempt: Attempt) -> None:
+        found = await asyncio.to_thread(_in_session, _prompt, attempt.frame.id, attempt.step.alias, attempt.number)
+        if found is not None and found[0] == "timed_out":
+            raise PromptTimedOut(attempt.step.alias, found[1])
+
+    async def recording(self, attempt: Attempt) -> Any:
+        key = fingerprint(attempt.input)
+        found = await asyncio.to_thread(_in_session, _recording, attempt.frame.id, attempt.step.alias, key)
+        if found is None:
+            raise NoRecording(attempt.step.alias)
+        return found[0]
+
     async def create_records(
         self, step: StepPlan, items: Iterable[Item | Problem], run: RunContext
     ) -> dict[str, Any]:
@@ -294,6 +308,21 @@ class EngineServices(Services):
             create_records, run.workflow_id, items, step.create, execution_id=run.execution_id, alias=step.alias
         )
         return await asyncio.to_thread(_with_own_django_connection, make)
+
+
+def _prompt(session: Connection, frame_id: int, alias: str, attempt: int) -> Any:
+    query = "SELECT status, title FROM human_prompts WHERE frame_id = %s AND alias = %s AND attempt = %s"
+    return session.execute(query, (frame_id, alias, attempt)).fetchone()
+
+
+def _recording(session: Connection, frame_id: int, alias: str, key: str) -> Any:
+    """The output recorded by the frame of the replayed run for the same input."""
+    query = """
+        SELECT s.output FROM execution_frames f JOIN execution_steps s ON s.frame_id = f.origin_id
+        WHERE f.id = %s AND s.alias = %s AND s.fingerprint = %s AND s.status IN ('complete', 'reused', 'overridden')
+        ORDER BY s.attempt DESC LIMIT 1
+    """
+    return session.execute(query, (frame_id, alias, key)).fetchone()
 
 
 def _in_session(work: Any, *args: Any) -> Any:

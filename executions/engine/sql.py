@@ -19,12 +19,12 @@ CLOSE_SLICE = "DELETE FROM execution_slices WHERE id = %(slice)s"
 
 EXTEND_LEASE = """
 UPDATE execution_slices s SET expires_at = now() + %(lease)s FROM executions e
-WHERE s.id = %(slice)s AND e.id = s.execution_id RETURNING e.control
+WHERE s.id = %(slice)s AND e.id = s.execution_id RETURNING e.control, e.breakpoints
 """
 
 # First statement of every commit (I3). KEY SHARE stands in the way of the sweep's DELETE, not of the lease's UPDATE.
 FENCE = """
-SELECT e.control FROM execution_slices s JOIN executions e ON e.id = s.execution_id
+SELECT e.control, e.breakpoints FROM execution_slices s JOIN executions e ON e.id = s.execution_id
 WHERE s.id = %(slice)s FOR KEY SHARE OF s
 """
 
@@ -35,7 +35,7 @@ claimed AS (
     UPDATE execution_frames f
     SET status = 'running', slice_id = %(slice)s, waiting_for = '', wake_at = NULL, started_at = coalesce(f.started_at, now())
     FROM picked WHERE f.id = picked.id
-    RETURNING f.id, f.parent_id, f.alias, f.position, f.walked, f.retries, f.forgiven, f.record_id
+    RETURNING f.id, f.parent_id, f.alias, f.position, f.walked, f.retries, f.forgiven, f.passes, f.record_id
 ), taken AS (
     UPDATE workflow_records r
     SET status = 'processing', frame_id = c.id, iteration_node_alias = c.alias, updated_at = now(), revision = r.revision + 1
@@ -43,7 +43,7 @@ claimed AS (
     WHERE r.id = c.record_id AND (r.frame_id = c.id OR (r.frame_id IS NULL AND r.status = eligible.status))
     RETURNING r.id, r.record_id, r.record_type, r.data, r.execution_id IS NOT NULL AS temporary
 )
-SELECT c.id, c.parent_id, c.alias, c.position, c.walked, c.retries, c.forgiven, c.record_id,
+SELECT c.id, c.parent_id, c.alias, c.position, c.walked, c.retries, c.forgiven, c.passes, c.record_id,
     t.record_id, t.record_type, t.data, t.temporary
 FROM claimed c LEFT JOIN taken t ON t.id = c.record_id
 ORDER BY c.id
@@ -157,6 +157,20 @@ SET_VARIABLE = """
 INSERT INTO workflow_memory AS m (workflow_id, execution_id, key, value) VALUES (%s, NULL, %s, %s::jsonb)
 ON CONFLICT (workflow_id, key) WHERE execution_id IS NULL
 DO UPDATE SET value = excluded.value, updated_at = now(), revision = m.revision + 1
+"""
+
+# Columns as in `executions.models.HumanPrompt`; what a step does not say is left to the columns' defaults.
+INSERT_PROMPTS = """
+INSERT INTO human_prompts (id, workflow_id, execution_id, frame_id, record_id, alias, attempt, title, message, schema,
+    context, actions, users, groups, quorum, no_self_approval, on_timeout, ladder, due_at, next_at)
+SELECT id, workflow_id, execution_id, frame_id, record_id, alias, attempt, title, coalesce(message, ''),
+    coalesce(schema, '{}'), coalesce(context, '[]'), coalesce(actions, '[]'), coalesce(users, '{}'),
+    coalesce(groups, '{}'), coalesce(quorum, 1), coalesce(no_self_approval, false), coalesce(on_timeout, '{}'),
+    coalesce(ladder, '[]'), due_at, next_at
+FROM json_to_recordset(%s::json) AS p (id uuid, workflow_id uuid, execution_id uuid, frame_id bigint, record_id uuid,
+    alias text, attempt int, title text, message text, schema jsonb, context jsonb, actions jsonb, users int[],
+    groups int[], quorum int, no_self_approval bool, on_timeout jsonb, ladder jsonb, due_at timestamptz,
+    next_at timestamptz)
 """
 
 # Everything open below the named frames: what a stop or a cancel ends. Running ones end at their own next commit.

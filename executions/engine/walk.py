@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from connectors.effects import Effect
 from director import jsontools
 from director.errors import DirectorError
-from executions.engine.frames import Frame, FrameEnd, Receipt, Recorded, Variable
+from director.ids import uuid7
+from executions.engine.frames import Frame, FrameEnd, Receipt, Recorded, Row, Variable
 from executions.engine.journal import Journal, RowWriter
 from executions.engine.retry import RECORD_RETRY, delay_for, is_retryable, next_delay
 from executions.errors import StepInterrupted, StepTimedOut, ValueTooLarge
@@ -28,7 +29,7 @@ from executions.states import STEP_SETTLED, FrameStatus, StepStatus, WaitingFor
 from records import patches
 from workflows.definition.plan import BlockPlan, OnError, Plan, StepPlan
 from workflows.readers.items import Item, Position, Problem
-from workflows.step_types.base import EndBlock, IterateBody, SetVariable, StepCall, StreamItems, TakeBranch, WaitUntil
+from workflows.step_types.base import AskPerson, EndBlock, IterateBody, SetVariable, StepCall, StreamItems, TakeBranch, WaitUntil
 
 if TYPE_CHECKING:
     from executions.engine.context import RunContext
@@ -110,8 +111,10 @@ class Walker:
         if recorded is not None and recorded.status in STEP_SETTLED:
             await self._reuse(frame, step, scope, recorded)
             return
-        if not step.type.effect is Effect.PURE:  # noqa: E714 - reads as it is meant
+        if step.type.effect is not Effect.PURE:
             self._heed_control(frame)
+        if step.pause_when is not None or self.journal.breakpoints:
+            self._heed_breakpoints(frame, step, scope)
         attempt = Attempt(frame, step, scope, recorded.attempt + 1 if recorded else 1, time.time(), time.perf_counter())
         try:
             await self._attempt(attempt, recorded)
@@ -137,8 +140,21 @@ class Walker:
         if self.journal.control == "cancel":
             raise Parked(FrameEnd(FrameStatus.CANCELLED, "discovered"))
 
+    def _heed_breakpoints(self, frame: Frame, step: StepPlan, scope: Scope) -> None:
+        """Hold the frame back before a step that a person named, or whose `pause_when` is true; once at each step."""
+        if frame.passes == step.alias:
+            return
+        points = self.journal.breakpoints
+        named = step.alias in points.get("steps", ()) or str(frame.record_pk) in points.get("records", ())
+        if named or (step.pause_when is not None and _evaluated(step.pause_when.test, scope)):
+            raise Parked(FrameEnd(FrameStatus.WAITING, "waiting", step.alias, waiting_for=WaitingFor.PAUSE))
+
     async def _attempt(self, attempt: Attempt, recorded: Recorded | None) -> None:
         step, scope = attempt.step, attempt.scope
+        if step.type.asks and recorded is not None and recorded.status == StepStatus.RUNNING:
+            attempt.intent, attempt.number = True, recorded.attempt
+            await self.services.look_at_prompt(attempt)
+            raise Parked(_asked(step))
         if step.when is not None and not _evaluated(step.when.test, scope):
             scope[step.alias] = None
             self._record(attempt, StepStatus.SKIPPED)
@@ -147,7 +163,16 @@ class Walker:
         if step.iterate is not None:
             await self.services.iterate(self, attempt, recorded)
             return
+        if self.run.changes:
+            override = self.run.override(step.alias, attempt.frame.record_pk)
+            if "output" in override:
+                await self._overridden(attempt, override["output"])
+                return
+            config = {**config, **override.get("input", {})}
         attempt.input = self._dump(config, step, "input") if config else None
+        if self.run.is_dry and (step.type.effect.needs_intent or step.create is not None):
+            await self._settle(attempt, await self.services.recording(attempt))
+            return
         if step.type.effect.needs_intent:
             await self._intend(attempt, recorded)
         outcome = await self._run(attempt, config)
@@ -160,20 +185,22 @@ class Walker:
             if not attempt.step.type.effect.may_repeat:
                 raise StepInterrupted(attempt.step.alias)
             return
-        row = self.rows.row(
+        attempt.frame.work.rows.append(self._running_row(attempt))
+        attempt.intent = True
+        await self.journal.commit(attempt.frame)
+        self._heed_control_after_intent(attempt)
+
+    def _running_row(self, attempt: Attempt) -> Row:
+        return self.rows.row(
             attempt.frame,
             attempt.step.alias,
             attempt.number,
             StepStatus.RUNNING,
             input=attempt.input,
-            fingerprint=hashlib.sha256(attempt.input or b"null").hexdigest(),
+            fingerprint=fingerprint(attempt.input),
             started=attempt.started,
             duration_ms=None,
         )
-        attempt.frame.work.rows.append(row)
-        attempt.intent = True
-        await self.journal.commit(attempt.frame)
-        self._heed_control_after_intent(attempt)
 
     def _heed_control_after_intent(self, attempt: Attempt) -> None:
         """The commit of the intent may have brought the news of a pause: the effect has not begun, so it need not."""
@@ -225,6 +252,8 @@ class Walker:
                 self._complete(attempt, output)
             case StreamItems(items):
                 await self._items(attempt, items)
+            case AskPerson(prompt):
+                self._ask(attempt, prompt)
             case IterateBody():
                 raise TypeError(f"step type {step.type.name} asks for an iterate but its step has no iterate plan")
             case _ if step.create is not None:
@@ -255,7 +284,23 @@ class Walker:
             FrameEnd(FrameStatus.WAITING, "waiting", attempt.step.alias, waiting_for=WaitingFor.TIMER, wake_at=at)
         )
 
-    def _complete(self, attempt: Attempt, output: Any) -> None:
+    def _ask(self, attempt: Attempt, prompt: Mapping[str, Any]) -> NoReturn:
+        """Park the frame behind a prompt; its row stays `running` until `executions.outcomes` writes the answer."""
+        frame, step = attempt.frame, attempt.step
+        if not attempt.intent:
+            frame.work.rows.append(self._running_row(attempt))
+        place = {"workflow_id": self.run.workflow_id, "execution_id": self.run.execution_id, "frame_id": frame.id}
+        about = {"record_id": frame.record_pk, "alias": step.alias, "attempt": attempt.number}
+        frame.work.prompts.append({**prompt, "id": uuid7(), **place, **about})
+        raise Parked(_asked(step))
+
+    async def _overridden(self, attempt: Attempt, output: Any) -> None:
+        """Take a person's word for the outcome."""
+        self._complete(attempt, output, StepStatus.OVERRIDDEN)
+        if attempt.step.blocks and attempt.step.iterate is None:
+            await self._branch(attempt.frame, attempt.step, attempt.scope, output)
+
+    def _complete(self, attempt: Attempt, output: Any, status: StepStatus = StepStatus.COMPLETE) -> None:
         step, frame = attempt.step, attempt.frame
         encoded = self._dump(output, step, "output")
         attempt.scope[step.alias] = output
@@ -264,7 +309,7 @@ class Walker:
             operation = patches.set_at(step.store, output)
             frame.work.operations.append(operation)
             frame.record.data = patches.apply(frame.record.data, (operation,))
-        self._record(attempt, StepStatus.COMPLETE, output=encoded)
+        self._record(attempt, status, output=encoded)
 
     def complete_iterate(self, attempt: Attempt, result: dict[str, Any]) -> None:
         """Record an iterate's result; on a retry's path the frame ends with it."""
@@ -288,6 +333,7 @@ class Walker:
                 input=attempt.input,
                 output=output,
                 error=encoded,
+                fingerprint="" if _is_pure(attempt.step) else fingerprint(attempt.input),
                 started=attempt.started,
                 duration_ms=attempt.duration_ms(),
             )
@@ -349,6 +395,15 @@ class Services:
         raise NotImplementedError
 
 
+    async def look_at_prompt(self, attempt: Attempt) -> None:
+        """Return while the prompt is open; raise PromptTimedOut when it was to be answered by now."""
+        raise NotImplementedError
+
+    async def recording(self, attempt: Attempt) -> Any:
+        """Return the output that the replayed run recorded for the same input; raise NoRecording."""
+        raise NotImplementedError
+
+
 class Unexpected(DirectorError):
     """A step type raised something that is not of the tree: a defect, shown with its type."""
 
@@ -379,6 +434,19 @@ def _describe(error: DirectorError, step: StepPlan, attempt: int) -> dict[str, A
     if error.data:
         described["data"] = error.data
     return described
+
+
+def fingerprint(rendered: bytes | None) -> str:
+    """Return what an effect's rendered input is recognised by."""
+    return hashlib.sha256(rendered or b"null").hexdigest()
+
+
+def _is_pure(step: StepPlan) -> bool:
+    return step.type.effect is Effect.PURE and step.create is None
+
+
+def _asked(step: StepPlan) -> FrameEnd:
+    return FrameEnd(FrameStatus.WAITING, "waiting", step.alias, waiting_for=WaitingFor.PROMPT)
 
 
 def _ended(output: Any) -> FrameEnd:

@@ -1,7 +1,8 @@
 """A version compiled for walking: the engine's only view of a definition.
 
-Everything here is immutable and holds no rows. A plan is made by `workflows.definition.compile` and kept per version, so
-what can be known before the first record is met (names, referenced records, which blocks are pure) is worked out once.
+Everything here is immutable and holds no rows. A plan is made by `workflows.definition.compile` and kept per version,
+so what can be known before the first record is met (names, referenced records, which blocks are pure) is worked out
+once.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ class IteratePlan:
 class BlockPlan:
     """An ordered list of steps.
 
-    key: "" for the top level, "body" of an iterate, "0", "1", ... of branches and cases.
+    key: "" for the top level, "body" of an iterate, "0", "1", ... of branches and cases. label: what the document calls a
+    branch, None when nothing.
     inline: nothing in the subtree can wait, take long, touch the outside or make records, so a frame can be walked
     straight through without a coroutine.
     outer_names: aliases of steps outside this block that its templates refer to.
@@ -103,6 +105,7 @@ class BlockPlan:
     steps: tuple[StepPlan, ...]
     inline: bool
     outer_names: frozenset[str]
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +114,8 @@ class StepPlan:
 
     config: the template tree of the config; `render(scope)` gives the config with keys in `type.raw_config` as written.
     store: full path of the record's data that takes the output, such as ("vars", "category").
-    blocks and heads: the step's own blocks and, in the same order, their conditions (`if`, `case`; None for the closing
-    block and for a single body). compiled: the top-level config keys in `type.raw_config` whose templates were compiled.
+    blocks and heads: the step's own blocks and, in the same order, their heads: the expression of an `if`, the value of
+    a `case`; None for the closing block and for a single body. compiled: the expressions among `type.raw_config`.
     path: place in the document, "steps[1].body[0]". names: every root name its own templates refer to.
     """
 
@@ -127,12 +130,13 @@ class StepPlan:
     store: tuple[str | int, ...] | None
     create: CreateRecords | None
     blocks: tuple[BlockPlan, ...]
-    heads: tuple[Expression | None, ...]
+    heads: tuple[Template | None, ...]
     iterate: IteratePlan | None
-    compiled: Mapping[str, Template]
+    compiled: Mapping[str, Expression]
     path: str
     parent_alias: str | None
     names: frozenset[str]
+    pause_when: Expression | None = None
 
     def render(self, scope: Mapping[str, Any]) -> Any:
         """Return the config with every template rendered; raises ExpressionFailed."""
@@ -150,9 +154,9 @@ class StepPlan:
 class Plan:
     """A version, compiled.
 
-    steps: every step by alias, in document order. variable_names: roots in templates that are neither a step nor a
-    reserved name, so they must be variables. record_ids: from `records.<id>`. settings: the document's own top-level
-    settings (name, labels, ...), without steps.
+    steps: every step by alias, in document order. variable_names: names in templates that are neither a step's alias nor
+    reserved, so they are variables. variables: their values where the workflow has none of that name yet. record_ids:
+    from `records.<id>`. settings: what the document says beside the steps (name, labels, ...).
     """
 
     version_id: UUID
@@ -160,5 +164,6 @@ class Plan:
     root: BlockPlan
     steps: Mapping[str, StepPlan]
     variable_names: frozenset[str]
+    variables: Mapping[str, Any]
     record_ids: frozenset[str]
     settings: Mapping[str, Any]

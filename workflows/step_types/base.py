@@ -84,7 +84,17 @@ class IterateBody:
     """The engine makes a child frame per record and parks this frame until the last of them is done."""
 
 
-Outcome = TakeBranch | StreamItems | WaitUntil | SetVariable | EndBlock | IterateBody
+@dataclass(frozen=True, slots=True)
+class AskPerson:
+    """The frame is parked until a person answers; the answer is the step's output.
+
+    prompt: what `human_prompts` keeps of the question, by column; its answer's action names the branch to take, if any.
+    """
+
+    prompt: Mapping[str, Any]
+
+
+Outcome = TakeBranch | StreamItems | WaitUntil | SetVariable | EndBlock | AskPerson | IterateBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +129,26 @@ class StepType:
     schema: ClassVar[dict[str, Any]]
     effect: ClassVar[Effect] = Effect.PURE
     blocks: ClassVar[BlockSpec | None] = None
-    # Top-level config keys whose templates are left for `run` (expressions, code).
+    # Top-level config keys that are left as written: code, literals. Where the schema says `"format": "expression"` the
+    # key holds one expression, which `run` finds compiled in `call.step.compiled`.
     raw_config: ClassVar[frozenset[str]] = frozenset()
     # Whether it may park the frame or stream; a block with such a step is not walked straight through.
     suspends: ClassVar[bool] = False
+    # Whether it answers AskPerson: met again without an answer, the frame goes on waiting.
+    asks: ClassVar[bool] = False
     # Whether its outcome is always EndBlock: steps after it in the same block are never reached.
     ends_block: ClassVar[bool] = False
 
     def run(self, call: StepCall) -> Any:
         raise NotImplementedError(f"step type {self.name!r} has no run")
+
+    def problems(self, config: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+        """Yield (key of the config, what is wrong with it) for what the schema cannot say."""
+        return ()
+
+    def names(self, config: Mapping[str, Any]) -> frozenset[str]:
+        """Names of the scope that `run` reads beyond those in the config's templates."""
+        return frozenset()
 
     def summary(self, config: Mapping[str, Any]) -> str:
         """One line for the step's card, such as "4 at a time"."""
