@@ -17,6 +17,7 @@ from django.core.management import call_command
 from django.db import connections
 
 from director import embedded, processes
+from director.embedded.layout import Layout
 from director.errors import SetupError
 from director.supervisor import Child, Say, Supervisor
 
@@ -71,6 +72,7 @@ def check_port(host: str, port: int) -> None:
 @contextmanager
 def only_one_in(data: Path, url: str) -> Iterator[None]:
     """Hold the data folder for one running Director; a second one is told about the first."""
+    Layout.of(data).prepare()
     with (data / "up.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

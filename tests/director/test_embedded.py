@@ -33,9 +33,12 @@ embedded.leave(Path(sys.argv[1]))
 User = subprocess.Popen[str]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """A folder for data folders; open, so that a server run by root under another account gets through."""
+    """A folder for data folders; open, so that a server run by root under another account gets through.
+
+    The tests share the data folder `data` in it, which no server uses between them: making one takes a second.
+    """
     path = Path(tempfile.mkdtemp(prefix="director-embedded-"))
     path.chmod(0o711)
     yield path
@@ -60,7 +63,7 @@ def use(folder: Path) -> Iterator[Callable[[Path], User]]:
         user.wait()
         user.stdin.close()
         user.stdout.close()
-    for data in folder.iterdir():
+    for data in (path for path in folder.iterdir() if path.is_dir()):
         wait_for(lambda data=data: is_down(data), what=f"the end of the servers in {data}")
 
 
@@ -93,7 +96,7 @@ def postmaster(data: Path) -> int:
 def test_the_last_of_two_users_stops_the_servers_and_the_data_stays(folder: Path, use):
     data = folder / "data"
     first, second = use(data), use(data)
-    ask(data, "create table kept as select 'yes' as word")
+    ask(data, "create table first_run as select 'yes' as word")
     assert ask(data, "show fsync") == ask(data, "show synchronous_commit") == ("on",)
     with cache(data) as client:
         assert client.ping()
@@ -104,7 +107,7 @@ def test_the_last_of_two_users_stops_the_servers_and_the_data_stays(folder: Path
     assert is_down(data)
 
     use(data)
-    assert ask(data, "select word from kept") == ("yes",)
+    assert ask(data, "select word from first_run") == ("yes",)
 
 
 def test_two_folders_side_by_side_do_not_meet(folder: Path, use):
@@ -158,7 +161,7 @@ def parent_with(*words: str) -> int:
 def test_a_server_that_dies_is_started_again(folder: Path, use):
     data = folder / "data"
     use(data)
-    ask(data, "create table kept as select 1")
+    ask(data, "create table before_death as select 1")
     dead = postmaster(data)
 
     os.kill(dead, signal.SIGKILL)
@@ -167,7 +170,7 @@ def test_a_server_that_dies_is_started_again(folder: Path, use):
 
     def is_back() -> bool:
         try:
-            ask(data, "select * from kept")
+            ask(data, "select * from before_death")
             with cache(data) as client:
                 return postmaster(data) != dead and client.ping()
         except (psycopg.OperationalError, redis.ConnectionError, OSError):
@@ -215,8 +218,9 @@ def test_a_path_too_long_for_a_socket_has_its_sockets_elsewhere(folder: Path, us
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another account")
 def test_root_may_keep_its_data_folder_to_itself(folder: Path, use):
-    folder.chmod(0o700)
-    data = folder / "data"
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700)
+    data = closed / "data"
 
     user = use(data)
 
@@ -230,9 +234,12 @@ def test_root_may_keep_its_data_folder_to_itself(folder: Path, use):
 def test_data_of_another_postgresql_is_refused_by_name(folder: Path, use):
     data = folder / "data"
     leave(use(data))
-    (Layout.of(data).postgres / "PG_VERSION").write_text("17\n")
+    version = Layout.of(data).postgres / "PG_VERSION"
+    ours = version.read_text()
+    version.write_text("17\n")
 
     refused = subprocess.run([sys.executable, "-c", USE, str(data)], capture_output=True, text=True)
+    version.write_text(ours)
 
     assert refused.returncode == 1
     assert "was written by PostgreSQL 17, this is 18" in refused.stderr
