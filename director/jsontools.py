@@ -35,24 +35,6 @@ class ValueInvalid(DirectorError):
         return {"path": self.path}
 
 
-class ValueTooLarge(DirectorError):
-    """A value is larger than what is kept of it."""
-
-    code = "value_too_large"
-    http_status = 413
-
-    def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
-        super().__init__(what, size_bytes, limit_bytes)
-        self.what, self.size_bytes, self.limit_bytes = what, size_bytes, limit_bytes
-
-    @property
-    def message(self) -> str:
-        return (
-            f"{self.what} is {self.size_bytes:,} bytes; at most {self.limit_bytes:,} are kept. "
-            "Write large data to a file and pass on its path."
-        )
-
-
 def dumps(value: Any) -> bytes:
     """Return the value as compact JSON that jsonb accepts.
 
@@ -66,14 +48,6 @@ def dumps(value: Any) -> bytes:
     if NUL in data:  # may also be a backslash followed by "u0000", which is harmless
         for path, reason in unstorable(value):
             raise ValueInvalid(path, reason)
-    return data
-
-
-def dumps_limited(value: Any, what: str, limit_bytes: int) -> bytes:
-    """Return `dumps(value)`; raises ValueTooLarge naming `what` when it is longer than `limit_bytes`."""
-    data = dumps(value)
-    if len(data) > limit_bytes:
-        raise ValueTooLarge(what, len(data), limit_bytes)
     return data
 
 
@@ -111,7 +85,9 @@ def unstorable(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 def _text_reasons(text: str, path: str) -> Iterator[tuple[str, str]]:
     found = UNSTORABLE.search(text)
     if found:
-        kind = "a NUL character" if found[0] == "\x00" else f"half of a character (lone surrogate U+{ord(found[0]):04X})"
+        kind = (
+            "a NUL character" if found[0] == "\x00" else f"half of a character (lone surrogate U+{ord(found[0]):04X})"
+        )
         yield path, f"holds {kind} at position {found.start() + 1}, which cannot be stored"
 
 
@@ -125,6 +101,8 @@ def _key_reasons(key: object, path: str) -> Iterator[tuple[str, str]]:
 
 def _diagnosed(value: Any, reason: str) -> ValueInvalid:
     try:
-        return next((ValueInvalid(*found) for found in unstorable(value)), ValueInvalid("", f"cannot be stored: {reason}"))
+        return next(
+            (ValueInvalid(*found) for found in unstorable(value)), ValueInvalid("", f"cannot be stored: {reason}")
+        )
     except RecursionError:
         return ValueInvalid("", f"is nested more than {MAX_DEPTH} deep")

@@ -1,9 +1,9 @@
 """Leaves of the error tree that belong to workflows.
 
-    WorkflowError
-      WorkflowNotFound 404 · WorkflowExists 409 · DraftMissing 409
-      DefinitionUnreadable 422 (line, column) · DefinitionInvalid 422 (every problem) · StepTypeUnknown 422
-      ExpressionInvalid 422 (cannot be compiled) · ExpressionFailed (cannot be evaluated) · StepFailed
+WorkflowError
+  WorkflowNotFound 404 · WorkflowExists 409 · DraftMissing 409
+  DefinitionUnreadable 422 (line, column) · DefinitionInvalid 422 (every problem) · StepTypeUnknown 422
+  ExpressionInvalid 422 (cannot be compiled) · ExpressionFailed (cannot be evaluated) · StepFailed
 """
 
 from __future__ import annotations

@@ -94,8 +94,8 @@ class IteratePlan:
 class BlockPlan:
     """An ordered list of steps.
 
-    key: "" for the top level, "body" of an iterate, "0", "1", ... of branches and cases. label: what the document calls a
-    branch, None when nothing.
+    key: "" for the top level, "body" of an iterate, "0", "1", ... of branches and cases. label: what the document
+    calls a branch, None when nothing.
     inline: nothing in the subtree can wait, take long, touch the outside or make records, so a frame can be walked
     straight through without a coroutine.
     outer_names: aliases of steps outside this block that its templates refer to.
@@ -154,9 +154,9 @@ class StepPlan:
 class Plan:
     """A version, compiled.
 
-    steps: every step by alias, in document order. variable_names: names in templates that are neither a step's alias nor
-    reserved, so they are variables. variables: their values where the workflow has none of that name yet. record_ids:
-    from `records.<id>`. settings: what the document says beside the steps (name, labels, ...).
+    steps: every step by alias, in document order. variable_names: names in templates that are neither a step's alias
+    nor reserved, so they are variables. variables: their values where the workflow has none of that name yet.
+    record_ids: from `records.<id>`. settings: what the document says beside the steps (name, labels, ...).
     """
 
     version_id: UUID

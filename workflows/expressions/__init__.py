@@ -3,39 +3,14 @@
     compile_template(source, where) -> Template      any JSON value; `.render(scope)` gives the value
     compile_expression(source, where) -> Expression  with or without braces; `.test(scope)` gives a bool
     RecordView                                       what `current`, `outer` and `records.<id>` are in a template
+
+The language is Jinja's: its parser reads it. What it can reach and how much it may do is decided here (`compiler`,
+`limits`). It differs from Jinja where data is concerned: a name that leads nowhere is an error at once; null is written
+as nothing and true, lists and objects as in JSON; filters give lists, not iterators; `int` and `float` refuse what is
+not a number unless they are told what to take instead.
 """
 
-from __future__ import annotations
+from workflows.expressions.templates import Constant, Expression, Template, compile_expression, compile_template
+from workflows.expressions.views import RecordView
 
-from collections.abc import Mapping
-from typing import Any, Protocol
-
-
-class Template(Protocol):
-    """A value with templates in it. `constant` means there are none: render gives the same value each time."""
-
-    names: frozenset[str]
-    record_ids: frozenset[str]
-    constant: bool
-
-    def render(self, scope: Mapping[str, Any]) -> Any: ...
-
-
-class Expression(Protocol):
-    """One expression, evaluated to its value (`render`) or to its truth (`test`)."""
-
-    source: str
-    names: frozenset[str]
-    record_ids: frozenset[str]
-
-    def render(self, scope: Mapping[str, Any]) -> Any: ...
-
-    def test(self, scope: Mapping[str, Any]) -> bool: ...
-
-
-def compile_template(source: Any, where: str) -> Template:
-    raise NotImplementedError
-
-
-def compile_expression(source: str, where: str) -> Expression:
-    raise NotImplementedError
+__all__ = ["Constant", "Expression", "RecordView", "Template", "compile_expression", "compile_template"]
