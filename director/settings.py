@@ -207,9 +207,19 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "filters": {
+        # the sweep is sent every second: that beat has started is worth a line, each sending is not
+        "not_routine": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: "Sending due task" not in str(record.msg),
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.text("DIRECTOR_LOG_LEVEL", "INFO")},
     "loggers": {
+        "celery.beat": {"filters": ["not_routine"]},
+        "celery.worker.strategy": {"level": "WARNING"},  # "received" and "succeeded" for every message
+        "celery.app.trace": {"level": "WARNING"},
         # the root logger has one handler for all; Django's own would write its lines twice
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
