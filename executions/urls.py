@@ -7,6 +7,7 @@ from executions.views import actions, lists, monitor, records, steps, workflows
 urlpatterns = [
     path("workflows/", workflows.workflow_list, name="workflow_list"),
     path("workflows/<slug:slug>/", workflows.workflow_page, name="workflow_page"),
+    path("workflows/<slug:slug>/live/", workflows.workflow_live, name="workflow_live"),
     path("workflows/<slug:slug>/run/", actions.workflow_run, name="workflow_run"),
     path("workflows/<slug:slug>/executions/", workflows.workflow_executions, name="workflow_executions"),
     path("workflows/<slug:slug>/causes/<str:cause>/retry/", actions.cause_retry, name="cause_retry"),

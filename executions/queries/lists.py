@@ -75,6 +75,14 @@ class Run:
         return sum(self.records.get(status, 0) for status in ("discovered", "processing", "waiting", "paused"))
 
     @property
+    def bar(self) -> str:
+        """How it looks among the last runs: red when anything failed, in its own colour while it is open."""
+        status = self.execution.status
+        if status == ExecutionStatus.FAILED or self.records.get("failed"):
+            return "failed"
+        return {"completed": "complete", "cancelled": "none", "running": "processing", "queued": "processing"}.get(status, "waiting")
+
+    @property
     def length(self) -> timedelta | None:
         started = self.execution.started_at
         return (self.execution.finished_at or timezone.now()) - started if started else None

@@ -9,6 +9,17 @@ from director.htmx import render_page
 from executions.queries import ExecutionFilter, executions_page
 from workflows.models import Workflow
 
+WORKFLOWS_HEARD = 100  # the page listens to changes of so many workflows
+STATUS_CHOICES = (
+    ("", "All"),
+    ("open", "Not over"),
+    ("waiting", "Waiting"),
+    ("paused", "Paused"),
+    ("failed", "Failed"),
+    ("completed", "Completed"),
+    ("cancelled", "Cancelled"),
+)
+
 
 @require_GET
 def execution_list(request: HttpRequest) -> HttpResponse:
@@ -18,5 +29,13 @@ def execution_list(request: HttpRequest) -> HttpResponse:
         request.GET.get("status", ""), workflow.pk if workflow else None, request.GET.get("label", "").strip()
     )
     page = executions_page(request.user, narrow, request.GET.get("cursor", ""))
-    context = {"page": page, "narrow": narrow, "workflow": workflow, "workflows": visible.only("name", "slug")[:100]}
+    workflows = list(visible.only("name", "slug")[:WORKFLOWS_HEARD])
+    context = {
+        "page": page,
+        "narrow": narrow,
+        "workflow": workflow,
+        "workflows": workflows,
+        "listens": ",".join(one.pk.hex for one in workflows),
+        "status_choices": STATUS_CHOICES,
+    }
     return render_page(request, "executions/execution_list.html", context, {"exec-table": "executions/_execution_table.html"})

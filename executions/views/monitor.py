@@ -15,7 +15,6 @@ from executions.models import Execution
 from executions.queries import FrameFilter, Progress, causes_of, frames_by_id, frames_page, log_page, progress, timeline
 from executions.services import get_execution_for
 from executions.states import EXECUTION_TERMINAL, ExecutionStatus
-from executions.views.words import trigger_words
 from workflows.flow import Flow, FlowStep, flow_of
 
 ROWS_ON_SCREEN = 60  # the live answer brings at most so many rows up to date
@@ -58,13 +57,10 @@ def execution_timeline(request: HttpRequest, number: int) -> HttpResponse:
 def _state(execution: Execution) -> dict[str, Any]:
     """Where the run stands, as header and flow show it."""
     found, flow = progress(execution), flow_of(execution.version)
-    icon, words = trigger_words(execution)
     return {
         "execution": execution,
         "progress": found,
         "flow": flow,
-        "trigger_icon": icon,
-        "trigger": words,
         "elapsed": _elapsed(execution),
         "left": _left(execution, found),
         "is_over": execution.status in EXECUTION_TERMINAL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,11 @@ from records.states import RecordStatus
 from records.titles import title_of
 from workflows.flow import Flow, flow_of
 
+STORY_CHOICES = (("", "All"), ("errors", "Errors"), ("data", "Data changes"))
 DEPTH_SHOWN = 3  # objects inside objects are opened so far, then shown as JSON in a line
+
+LONG_CHARACTERS = 60  # a longer value is folded to one line
+WHOLE_CHARACTERS = 20_000  # shown when it is unfolded; the JSON has the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,13 @@ class Entry:
 
     @property
     def is_long(self) -> bool:
-        return len(str(self.value)) > 60
+        return len(str(self.value)) > LONG_CHARACTERS
+
+    @property
+    def whole(self) -> str:
+        """The value as text, cut where a page becomes slow."""
+        text = self.value if isinstance(self.value, str) else json.dumps(self.value, ensure_ascii=False, indent=2)
+        return text[:WHOLE_CHARACTERS]
 
 
 @require_GET
@@ -91,7 +102,8 @@ def _context(request: HttpRequest, record: WorkflowRecord) -> dict[str, Any]:
         "show": show,
         "flow": flow,
         "at_step": _at_step(record, last),
-        "tabs": request.GET.get("tab", "fields"),
+        "tab": request.GET.get("tab", "fields"),
+        "story_choices": STORY_CHOICES,
         "raw": raw(record),
         **_data(data, setters_of(flow)),
     }

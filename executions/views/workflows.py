@@ -7,11 +7,13 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from director import paging
 from director.htmx import render_page
 from executions.queries import ExecutionFilter, Run, executions_page, newest_runs, progress
+from executions.views.lists import STATUS_CHOICES
 from records.page_queries import failed_of_each
 from workflows.flow import flow_of
 from workflows.models import VersionStatus, Workflow, WorkflowVersion
@@ -45,7 +47,7 @@ def workflow_list(request: HttpRequest) -> HttpResponse:
         "page": paging.Page(_cards(page.rows), page.offset, page.total, page.next, page.previous),
         "q": text,
         "show": show,
-        "counts": {"": visible.count(), "draft": _never_published(visible).count()},
+        "counts": {"all": visible.count(), "draft": _never_published(visible).count()},
     }
     return render_page(request, "workflows/workflow_list.html", context, {"wf-table": "workflows/_workflow_table.html"})
 
@@ -90,12 +92,26 @@ def _cards(workflows: list[Workflow]) -> list[Card]:
 @require_GET
 def workflow_page(request: HttpRequest, slug: str) -> HttpResponse:
     """The steps of the newest published version (else of the draft), the last run's counts on them, the newest runs."""
-    workflow = get_workflow_for(request.user, slug)
+    context = _flow_context(request, get_workflow_for(request.user, slug))
+    return render_page(request, "workflows/workflow_detail.html", context, {"wf-panel": "workflows/_workflow_panel.html"})
+
+
+@require_GET
+def workflow_live(request: HttpRequest, slug: str) -> HttpResponse:
+    """What an event makes the page fetch: the flow with the last run's counts, and the newest runs."""
+    context = _flow_context(request, get_workflow_for(request.user, slug))
+    return render(request, "workflows/_workflow_live.html", context)
+
+
+def _flow_context(request: HttpRequest, workflow: Workflow) -> dict[str, Any]:
     context = _head(workflow)
     flow = flow_of(context["version"])
     context |= _last_run(request, workflow, context["version"])
-    context |= {"flow": flow, "step": flow.step(request.GET.get("step", "")), "overlay": request.GET.get("overlay") != "off"}
-    return render_page(request, "workflows/workflow_detail.html", context, {"wf-panel": "workflows/_workflow_panel.html"})
+    return context | {
+        "flow": flow,
+        "step": flow.step(request.GET.get("step", "")),
+        "overlay": request.GET.get("overlay") != "off",
+    }
 
 
 def _head(workflow: Workflow) -> dict[str, Any]:
@@ -122,7 +138,7 @@ def workflow_executions(request: HttpRequest, slug: str) -> HttpResponse:
     status = request.GET.get("status", "")
     narrow = ExecutionFilter(status, workflow.pk, request.GET.get("label", "").strip())
     page = executions_page(request.user, narrow, request.GET.get("cursor", ""))
-    context = _head(workflow) | {"page": page, "narrow": narrow, "of_workflow": True}
+    context = _head(workflow) | {"page": page, "narrow": narrow, "of_workflow": True, "status_choices": STATUS_CHOICES}
     return render_page(
         request, "workflows/workflow_executions.html", context, {"exec-table": "executions/_execution_table.html"}
     )

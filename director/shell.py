@@ -1,0 +1,60 @@
+"""What the shell around every page shows: where one can go, what needs a person, the theme."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+
+from executions.queries import open_executions
+from records.page_queries import failed_records
+
+THEMES = ("light", "dark")
+# Pages with much beside each other: the navigation is folded to its icons.
+FOLDED = {"workflow_page", "workflow_executions", "execution_page", "step_page"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entry of the navigation. `key` is the letter after G, `count` names the number beside it."""
+
+    url_name: str
+    label: str
+    short: str
+    icon: str
+    key: str
+    section: str
+    count: str = ""
+
+
+PLACES = (
+    Place("home", "Home", "Home", "home", "h", "home"),
+    Place("workflow_list", "Workflows", "Workflows", "sitemap", "w", "workflow"),
+    Place("execution_list", "Executions", "Runs", "activity", "e", "execution", "executions"),
+    Place("record_list", "Records", "Records", "database", "r", "record", "records"),
+)
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Context of every template. The counts are a function: a fragment that does not show them costs nothing."""
+    theme, match = request.COOKIES.get("theme", ""), request.resolver_match
+    page = (match.url_name if match else None) or ""
+    return {
+        "places": PLACES,
+        "theme": theme if theme in THEMES else "",
+        "section": "execution" if page == "step_page" else page.split("_")[0],
+        "rail": page in FOLDED,
+        "shell_counts": counts_for(request),
+    }
+
+
+def counts_for(request: HttpRequest) -> Callable[[], dict[str, int]]:
+    """Return what counts the running executions and failed records of the user, once per request."""
+    found: dict[str, int] = {}
+
+    def counts() -> dict[str, int]:
+        if not found and request.user.is_authenticated:
+            found.update(executions=open_executions(request.user), records=failed_records(request.user))
+        return found
+
+    return counts

@@ -1,0 +1,61 @@
+// What may happen to any htmx request: the CSRF token goes with it, an error is said where the answer would have been,
+// and who was signed out meanwhile signs in here and the request is made again.
+import { announce } from "./announce.js";
+import { open } from "./dialogs.js";
+
+const signin = document.getElementById("signin-dialog");
+let refused = null; // the request to repeat after signing in
+
+function cookie(name) {
+  return document.cookie.split("; ").find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
+}
+
+document.addEventListener("htmx:configRequest", (event) => {
+  event.detail.headers["X-CSRFToken"] = cookie("csrftoken");
+});
+
+function say(target, why, again) {
+  target.querySelector(":scope > [data-fetch-failed]")?.remove();
+  const notice = document.getElementById("fetch-failed")?.content.firstElementChild.cloneNode(true);
+  if (!notice) return;
+  notice.querySelector("[data-why]").textContent = why;
+  notice.querySelector("[data-again]").addEventListener("click", again);
+  target.prepend(notice);
+}
+
+function repeat({ requestConfig, target, elt }) {
+  window.htmx.ajax(requestConfig.verb, requestConfig.path, { source: elt, target, values: requestConfig.parameters });
+}
+
+document.addEventListener("htmx:responseError", (event) => {
+  const { xhr, target } = event.detail;
+  if (xhr.status === 401 && signin) return signInAgain(event.detail);
+  say(target, `The server answered ${xhr.status}.`, () => repeat(event.detail));
+});
+
+document.addEventListener("htmx:sendError", (event) => {
+  say(event.detail.target, "The server could not be reached.", () => repeat(event.detail));
+});
+
+export async function signInAgain(detail = null) {
+  refused = detail ?? refused;
+  if (signin.open) return;
+  const answer = await fetch(signin.dataset.src, { headers: { "HX-Request": "true", "HX-Target": "signin-form" } });
+  signin.querySelector("#signin-dialog-body").innerHTML = await answer.text();
+  open(signin);
+}
+
+signin?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target;
+  const headers = { "HX-Request": "true", "HX-Target": "signin-form", "X-CSRFToken": cookie("csrftoken") };
+  const answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers });
+  if (answer.status === 422) {
+    signin.querySelector("#signin-dialog-body").innerHTML = await answer.text();
+    return;
+  }
+  signin.close();
+  announce("Signed in again");
+  if (refused) repeat(refused);
+  refused = null;
+});
