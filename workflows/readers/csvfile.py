@@ -134,6 +134,7 @@ class _Lines:
         self._file = file
         self._number = 0  # of the line handed out last
         self._row: list[str] = []
+        self._row_size = 0
         self._again: deque[str] = deque()
 
     def begin_row(self) -> int:

@@ -20,12 +20,13 @@ def resolve_path(path: str, roots: Sequence[Path]) -> Path:
     SourceNotFound with the nearest existing name; SourceUnreadable when it is neither file nor folder.
     """
     real_roots = [_real(path, root) for root in roots]
-    inside = [real for place in _places(path, real_roots) if _is_inside(real := _real(path, place), real_roots)]
-    if not inside:
+    places = [_real(path, place) for place in _places(path, roots)]
+    inside = [place for place in places if _is_inside(place, real_roots)]
+    for place in inside:
+        if _exists(path, place):
+            return _of_readable_kind(path, place)
+    if len(inside) < len(places) or not places:
         raise SourceNotAllowed(path, _names(roots))
-    for candidate in inside:
-        if _exists(path, candidate):
-            return _of_readable_kind(path, candidate)
     raise SourceNotFound(path, _names(roots), _nearest(inside))
 
 

@@ -8,12 +8,12 @@ from lxml import etree
 
 _BREAK: Final = "\x02"  # stands for half a line break until the document's own white space is folded
 # How many breaks come before and after an element; up to two in a row make a new line, more an empty line.
-_PARAGRAPHS: Final = dict.fromkeys("p h1 h2 h3 h4 h5 h6 blockquote dl ol pre table ul hr".split(), 2)
+_PARAGRAPHS: Final = dict.fromkeys("p h1 h2 h3 h4 h5 h6 blockquote dl ol pre table ul hr".split(), 3)
 _LINES: Final = dict.fromkeys(
     "address article aside center dd div dt fieldset footer form header li main nav section tr".split(), 1
 )
 _BREAKS: Final = _PARAGRAPHS | _LINES | {"br": 1}
-_UNSEEN: Final = frozenset({"head", "script", "style", "template", "noscript"})
+_UNSEEN: Final = frozenset({"head", "title", "script", "style", "template", "noscript"})
 
 
 def html_to_text(html: str) -> str:

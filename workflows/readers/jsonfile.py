@@ -21,6 +21,7 @@ from workflows.readers.text import clean_text, open_text
 _FIELDS_PER_ITEM: Final = 4  # an item may be as large as so many fields of the largest size
 _MAX_DEPTH: Final = 100  # of lists and objects within each other; what stores them afterwards has limits of its own
 _CHUNK_CHARS: Final = 64 * 1024
+_NOTHING: Final = "nothing stands between two commas"
 _LINES_SUFFIXES: Final = (".jsonl", ".ndjson")
 # What is looked for next; a string that is whole and has no escapes is passed over in one go.
 _IN_ARRAY: Final = re.compile(r'"[^"\\]*"|["\[\]{},]')
@@ -48,13 +49,15 @@ def read_json(path: Path, *, max_field_bytes: int = MAX_FIELD_BYTES) -> Iterator
 
 
 def _pieces(file: TextIO, path: Path, limit: int) -> tuple[str, Iterator[_Piece]]:
-    first = list(islice((piece.text for piece in _lines(file, limit)), 2))
-    file.seek(0)
-    if path.suffix.lower() in _LINES_SUFFIXES or any(_is_object(line) for line in first):
+    if path.suffix.lower() in _LINES_SUFFIXES:
         return "line", _lines(file, limit)
-    if first and first[0].lstrip().startswith("["):
+    is_array = file.read(_CHUNK_CHARS).lstrip().startswith("[")
+    file.seek(0)
+    if is_array:
         return "element", _Elements(limit).of(file)
-    return "value", _whole(file, limit)
+    has_lines = any(_is_object(piece.text) for piece in islice(_lines(file, limit), 2))
+    file.seek(0)
+    return ("line", _lines(file, limit)) if has_lines else ("value", _whole(file, limit))
 
 
 def _is_object(line: str) -> bool:
@@ -166,11 +169,11 @@ class _Gathered:
         return self.size <= self.limit and not self.text.strip()
 
     def piece(self) -> _Piece:
-        leading = len(self.text) - len(self.text.lstrip())
-        line = self.line + self.text[:leading].count("\n")
         if self.size > self.limit:
-            return _Piece(line, "", too_large("the element", self.size, self.limit))
-        return _Piece(line, self.text, "nothing stands between two commas" if self.is_blank() else None)
+            return _Piece(self.line, "", too_large("the element", self.size, self.limit))
+        text = self.text.lstrip()
+        line = self.line + self.text[: len(self.text) - len(text)].count("\n")
+        return _Piece(line, text, None if text else _NOTHING)
 
 
 class _Elements:
@@ -188,7 +191,7 @@ class _Elements:
         is_first = True
         for chunk in _chunks(file):
             for piece in self._feed(chunk):
-                if not (is_first and self._closed and not piece.text.strip()):  # else the array is empty
+                if not (is_first and self._closed and piece.problem == _NOTHING):  # else the array is empty
                     yield piece
                 is_first = False
         yield from self._ending()

@@ -41,7 +41,7 @@ _CHARSETS = {
 _NOT_CHARSETS = {"idna", "punycode", "unicode_escape", "unicode-escape", "raw_unicode_escape", "raw-unicode-escape"}
 
 
-class MessageMalformed(ValueError):
+class MessageMalformed(Exception):
     """The bytes are no message; the text says why."""
 
 
@@ -67,8 +67,6 @@ def parse_message(content: bytes | bytearray) -> dict[str, Any]:
     """
     try:
         return _fields(_parsed(content), content)
-    except MessageMalformed:
-        raise
     except _UNPARSABLE as error:
         raise MessageMalformed(f"the message cannot be parsed: {type(error).__name__}: {str(error)[:200]}") from error
 
@@ -79,7 +77,7 @@ def _parsed(content: bytes | bytearray) -> Message:
         parser.feed(content[start : start + _CHUNK_BYTES])
     message = parser.close()
     if not message.keys():
-        text = clean_text(_decode(content.lstrip()[:60], None))
+        text = clean_text(_decode(content.lstrip().split(b"\n", 1)[0][:60], None)).strip()
         raise MessageMalformed(f"the message has no headers; it begins {text!r}" if text else "the message is empty")
     for name, value in message.items():
         if len(value) > _MAX_HEADER_BYTES:
@@ -117,7 +115,7 @@ def _raw(message: Message, name: str) -> str:
 
 
 def _unfolded(value: str) -> str:
-    return re.sub(r"[ \t]*[\r\n]+[ \t]*", " ", value).strip()
+    return " ".join(line.strip() for line in re.split(r"[\r\n]+", value)).strip()
 
 
 def _text_header(raw: str) -> str:

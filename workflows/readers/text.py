@@ -88,5 +88,8 @@ def _is_mostly_utf8(sample: bytes) -> bool:
 
 
 def _likeliest_encoding(sample: bytes) -> str:
+    runs = re.findall(rb"[\x80-\xff]+", sample)
+    if sum(map(len, runs)) < 1.5 * len(runs):  # single letters among ASCII, as in no script but the Latin one
+        return "cp1252"
     best = from_bytes(sample, cp_isolation=_LIKELY_ENCODINGS).best()
     return best.encoding if best else "cp1252"
