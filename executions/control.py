@@ -67,7 +67,7 @@ def _wake_paused(execution: Execution) -> None:
         cursor.execute(WAKE_PAUSED, (execution.pk,))
         woken = Counter(alias for (alias,) in cursor.fetchall())
         for alias, count in sorted(woken.items()):
-            cursor.execute(SHIFT, (execution.pk, alias, "waiting", -count))
+            cursor.execute(SHIFT, (execution.pk, "frame", alias, "waiting", -count))
 
 
 def _told(execution: Execution) -> Execution:

@@ -8,6 +8,7 @@ copied with the outcomes they had, and end where the iterate ends.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from executions import events
 from executions.errors import NothingToRetry
 from executions.models import Execution, TriggerType
 from executions.nudge import nudge_on_commit
+from executions.overrides import merged
 from executions.states import EXECUTION_TERMINAL
 
 # Failed frames of the execution that its record still fails by, and whether their iterate is still open for them.
@@ -29,6 +31,7 @@ JOIN execution_frames p ON p.id = f.parent_id
 JOIN workflow_records r ON r.id = f.record_id
 WHERE f.execution_id = %(execution)s AND f.status = 'failed' AND r.status = 'failed' AND r.frame_id IS NULL
     AND (%(records)s::uuid[] IS NULL OR f.record_id = ANY (%(records)s))
+    AND (%(repeat_interrupted)s OR f.error ->> 'code' IS DISTINCT FROM 'step_interrupted')
 ORDER BY f.id FOR NO KEY UPDATE OF f, r
 """
 # Failed records below a failed frame: what an inner iterate stopped at goes on with the record around it.
@@ -49,7 +52,8 @@ UPDATE execution_frames f SET status = 'ready', error = NULL, finished_at = NULL
 WHERE f.id = ANY (%s)
 """
 SHIFT = """
-INSERT INTO execution_counts AS c (execution_id, kind, alias, status, shard, count) VALUES (%s, 'frame', %s, %s, 0, %s)
+INSERT INTO execution_counts AS c (execution_id, kind, alias, status, shard, count, duration_ms)
+VALUES (%s, %s, %s, %s, 0, %s, 0)
 ON CONFLICT (execution_id, kind, alias, status, shard) DO UPDATE SET count = c.count + excluded.count
 """
 ANCESTORS = """
@@ -114,14 +118,23 @@ class Retried:
     executions: tuple[Execution, ...]
 
 
-def retry_failed(execution: Execution, *, user: Any = None, records: list[UUID] | None = None) -> Retried:
+def retry_failed(
+    execution: Execution,
+    *,
+    user: Any = None,
+    records: list[UUID] | None = None,
+    repeat_interrupted: bool = False,
+    overrides: Mapping[str, Any] | None = None,
+) -> Retried:
     """Let the failed records of the execution go on from the step that failed.
 
-    records: primary keys of records, all failed ones when None. Raises NothingToRetry when none of them is failed.
+    records: primary keys of records, all failed ones when None. repeat_interrupted: also those whose step may have
+    happened and must not be repeated without a person's word, which this is. overrides: inputs or outputs of steps, as
+    in `executions.overrides`. Raises NothingToRetry when none of them is failed.
     """
     with transaction.atomic():
         locked = Execution.objects.select_for_update(no_key=True).get(pk=execution.pk)
-        frames = _failed_frames(locked, records)
+        frames = _failed_frames(locked, records, repeat_interrupted=repeat_interrupted)
         if not frames:
             raise NothingToRetry(f"Execution #{execution.number}")
         in_place = locked.status not in EXECUTION_TERMINAL
@@ -129,9 +142,9 @@ def retry_failed(execution: Execution, *, user: Any = None, records: list[UUID] 
         continued = [frame for frame in frames if not (in_place and frame[3])]
         runs = []
         if reopened:
-            runs.append(_reopen(locked, reopened))
+            runs.append(_reopen(locked, reopened, overrides or {}))
         if continued:
-            runs.append(_continue(locked, continued, user))
+            runs.append(_continue(locked, continued, user, overrides or {}))
     for run in runs:
         events.execution_changed(run.number)
     return Retried(len(frames), tuple(runs))
@@ -158,24 +171,34 @@ def retry_records(workflow_id: UUID, *, user: Any = None, records: list[UUID] | 
     return Retried(sum(each.records for each in retried), tuple(run for each in retried for run in each.executions))
 
 
-def _failed_frames(execution: Execution, records: list[UUID] | None) -> list[tuple[int, str, UUID, bool]]:
+def _failed_frames(
+    execution: Execution, records: list[UUID] | None, *, repeat_interrupted: bool
+) -> list[tuple[int, str, UUID, bool]]:
+    parameters = {"execution": execution.pk, "records": records, "repeat_interrupted": repeat_interrupted}
     with connection.cursor() as cursor:
-        cursor.execute(FAILED_FRAMES, {"execution": execution.pk, "records": records})
+        cursor.execute(FAILED_FRAMES, parameters)
         return cursor.fetchall()
 
 
-def _reopen(execution: Execution, frames: list[tuple[int, str, UUID, bool]]) -> Execution:
+def _reopen(
+    execution: Execution, frames: list[tuple[int, str, UUID, bool]], overrides: Mapping[str, Any]
+) -> Execution:
     ids = [frame[0] for frame in frames]
+    if overrides:
+        execution.overrides = merged(execution.overrides, overrides)
+        execution.save(update_fields=["overrides"])
     with connection.cursor() as cursor:
         cursor.execute(RESET_RECORDS, {"frames": ids})
         cursor.execute(REOPEN, (ids,))
         for alias in sorted({frame[1] for frame in frames}):
-            cursor.execute(SHIFT, (execution.pk, alias, "failed", -sum(frame[1] == alias for frame in frames)))
+            cursor.execute(SHIFT, (execution.pk, "frame", alias, "failed", -sum(frame[1] == alias for frame in frames)))
     nudge_on_commit(execution.pk)
     return execution
 
 
-def _continue(original: Execution, frames: list[tuple[int, str, UUID, bool]], user: Any) -> Execution:
+def _continue(
+    original: Execution, frames: list[tuple[int, str, UUID, bool]], user: Any, overrides: Mapping[str, Any]
+) -> Execution:
     """Make the run in which the records go on: copies of their frames, below copies of the frames around them."""
     ids = [frame[0] for frame in frames]
     execution = Execution.objects.create(
@@ -186,7 +209,7 @@ def _continue(original: Execution, frames: list[tuple[int, str, UUID, bool]], us
         labels=original.labels,
         replay_of=original,
         started_by=user,
-        overrides={"stop_after": sorted({frame[1] for frame in frames})},
+        overrides={**overrides, "stop_after": sorted({frame[1] for frame in frames})},
     )
     execution.refresh_from_db(fields=["number", "created_at"])
     with connection.cursor() as cursor:
