@@ -20,6 +20,7 @@ from director import jsontools
 from records.errors import RecordIdInvalid
 from records.states import RecordStatus
 from workflows.definition.plan import CreateRecords
+from workflows.errors import ExpressionFailed
 from workflows.expressions import Template
 from workflows.readers.items import Item, Position
 
@@ -87,13 +88,6 @@ class Numbered:
 
     def __call__(self, number: int) -> str:
         return f"{self.prefix}{number:0{self.width}d}{self.suffix}"
-
-
-class Index(int):
-    """A number that prints with three digits at least, as `index` does in an id pattern."""
-
-    def __str__(self) -> str:
-        return f"{int(self):03d}"
 
 
 class Naming:
@@ -185,7 +179,7 @@ def _buckets(item: Item) -> NewRecord:
 
 def _numbered(pattern: Template, item: Mapping[str, Any]) -> Numbered:
     """Return the form of the ids that the pattern gives for an item: what changes with `index` must be a number."""
-    first, second = (str(pattern.render({"item": item, "index": Index(index)})) for index in (1, 2))
+    first, second = _first_two(pattern, item)
     alike = next(
         (place for place, pair in enumerate(zip(first, second, strict=False)) if len(set(pair)) > 1), len(first)
     )
@@ -196,8 +190,16 @@ def _numbered(pattern: Template, item: Mapping[str, Any]) -> Numbered:
     if not digits or second != f"{prefix}{int(digits) + 1:0{len(digits)}d}{suffix}":
         raise RecordIdInvalid(first, "does not count up by one with index, as the id pattern must")
     checked_id(first)
-    padded = digits.startswith("0")
-    return Numbered(prefix, suffix, len(digits) if padded else 1, int(digits))
+    return Numbered(prefix, suffix, len(digits) if digits.startswith("0") else 1, int(digits))
+
+
+def _first_two(pattern: Template, item: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the pattern with index 1 and 2: padded to three digits, unless the pattern calculates with it."""
+    try:
+        first, second = (pattern.render({"item": item, "index": index}) for index in ("001", "002"))
+    except ExpressionFailed:
+        first, second = (pattern.render({"item": item, "index": index}) for index in (1, 2))
+    return str(first), str(second)
 
 
 def _take_numbers(workflow_id: UUID, sizes: Mapping[Numbered, int]) -> dict[Numbered, int]:

@@ -1,5 +1,7 @@
 """What a workflow knows: its records and its variables."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
@@ -8,6 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from director.ids import uuid7
+from records.masking import is_sensitive, mask, mask_tree
 from records.states import RecordStatus
 from workflows.models import Workflow
 
@@ -78,6 +81,12 @@ class WorkflowVariable(models.Model):
     # Null: judged by the key's name; true or false: said by a person.
     sensitive = models.BooleanField(null=True, blank=True)
     reason = models.TextField(blank=True, db_default="")
+    # Who set it last: a person, or a step (its alias) in an execution.
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    alias = models.CharField(max_length=100, blank=True, db_default="")
+    set_in = models.UUIDField(null=True, blank=True)
     revision = models.PositiveIntegerField(db_default=1)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
@@ -97,6 +106,20 @@ class WorkflowVariable(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def is_sensitive(self) -> bool:
+        return is_sensitive(self.key) if self.sensitive is None else self.sensitive
+
+    @property
+    def shown(self) -> Any:
+        """The value as it may be shown: masked when sensitive, and with what looks like a secret inside it masked.
+
+        A person who says that the variable is not sensitive means all of it.
+        """
+        if self.is_sensitive:
+            return mask(self.value)
+        return self.value if self.sensitive is False else mask_tree(self.value)
 
 
 class OnInvalid(models.TextChoices):
@@ -263,3 +286,33 @@ class RecordChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.kind}"
+
+
+class VariableChange(models.Model):
+    """One change of a variable by a person or by the API, or one showing of a secret. Secrets are kept masked."""
+
+    workflow = models.ForeignKey(
+        Workflow, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    execution_id = models.UUIDField(null=True)
+    key = models.CharField(max_length=255)
+    kind = models.CharField(max_length=8, choices=ChangeKind)
+    source = models.CharField(max_length=6, choices=ChangeSource)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+    reason = models.TextField(blank=True)
+    at = models.DateTimeField(db_default=Now())
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+
+    class Meta:
+        db_table = "variable_changes"
+        constraints = (
+            models.CheckConstraint(condition=Q(kind__in=ChangeKind.values), name="variable_change_kind_known"),
+            models.CheckConstraint(condition=Q(source__in=ChangeSource.values), name="variable_change_source_known"),
+        )
+        indexes = (models.Index(fields=("workflow", "key", "-id"), name="variable_change_by_key"),)
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.kind}"

@@ -1,7 +1,6 @@
 """Making records: identity, numbers, meeting again, schemas, bad items; and two sources at once."""
 
 import threading
-from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -13,19 +12,13 @@ from records.identity import NewRecord
 from records.models import ChangeSource, OnInvalid, RecordChange, RecordType, WorkflowRecord
 from tests.factories import make_record, make_user, make_workflow
 from workflows.definition.plan import CreateRecords, OnExisting
+from workflows.expressions import compile_template
 from workflows.readers.items import Item, Position, Problem
 
 LETTERS = [
     {"message_id": "<a@nordwerk.example>", "subject": "Framework deal", "vars": {"priority": 1}},
     {"message_id": "<b@nordwerk.example>", "subject": "Invoice 2041"},
 ]
-
-
-def pattern(render, *names):
-    """Stand in for a compiled template: `render(item, index)`."""
-    return SimpleNamespace(
-        names=frozenset(names), render=lambda scope: render(SimpleNamespace(**scope["item"]), scope.get("index"))
-    )
 
 
 def create(workflow, values, spec=None, **options):
@@ -87,7 +80,7 @@ def test_an_existing_record_is_skipped_or_failed_when_asked():
 @pytest.mark.django_db
 def test_a_pattern_without_index_is_the_identity():
     workflow = make_workflow()
-    spec = CreateRecords("lead", id_pattern=pattern(lambda item, index: f"lead_{item.email}", "item"))
+    spec = CreateRecords("lead", id_pattern=compile_template("lead_{{ item.email }}", "id_pattern"))
     leads = [{"email": "p.haas@nordwerk.example", "seats": 3}, {"email": "p.haas@nordwerk.example", "seats": 140}]
 
     assert create(workflow, leads, spec) == {"created": 1, "merged": 1, "type": "lead"}
@@ -98,16 +91,16 @@ def test_a_pattern_without_index_is_the_identity():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("render", "expected"),
+    ("template", "expected"),
     [
-        (lambda item, index: f"mail-{index}-{item.box}", ["mail-001-a", "mail-002-a"]),
-        (lambda item, index: f"{item.box}{index + 100:d}", ["a101", "a102"]),
-        (lambda item, index: f"m{index:05d}", ["m00001", "m00002"]),
+        ("mail-{{ index }}-{{ item.box }}", ["mail-001-a", "mail-002-a"]),
+        ("{{ item.box }}{{ index + 100 }}", ["a101", "a102"]),
+        ("m{{ '%05d' | format(index) }}", ["m00001", "m00002"]),
     ],
 )
-def test_numbers_follow_the_pattern_and_go_on_after_the_highest_one(render, expected):
+def test_numbers_follow_the_pattern_and_go_on_after_the_highest_one(template, expected):
     workflow = make_workflow()
-    spec = CreateRecords("mail", id_pattern=pattern(render, "item", "index"))
+    spec = CreateRecords("mail", id_pattern=compile_template(template, "id_pattern"))
 
     create(workflow, [{"box": "a", "id": 1}, {"box": "a", "id": 2}], spec)
 
@@ -133,7 +126,7 @@ def test_the_first_number_goes_on_after_what_is_there_and_after_ids_given_by_han
 @pytest.mark.django_db
 def test_a_pattern_that_does_not_count_is_refused_before_anything_is_written():
     workflow = make_workflow()
-    spec = CreateRecords("mail", id_pattern=pattern(lambda item, index: f"m{index * 10}", "index"))
+    spec = CreateRecords("mail", id_pattern=compile_template("m{{ index * 10 }}", "id_pattern"))
 
     with pytest.raises(Exception, match="does not count up by one"):
         create(workflow, [{"id": 1}], spec)
