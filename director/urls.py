@@ -15,4 +15,5 @@ urlpatterns = [
     path("accounts/login/", views.SignIn.as_view(), name="login"),
     path("accounts/", include("django.contrib.auth.urls")),
     path("admin/", admin.site.urls),
+    path("api/", include("director.api.urls")),
 ]

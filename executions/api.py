@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
@@ -199,7 +199,9 @@ class Executions(APIView):
         rows = narrow.apply(Execution.objects.all().visible_to(request.user)).select_related(*PEOPLE)
         if labels := prefixed(request, "label."):
             rows = rows.filter(labels__contains=labels)
-        return page_of(request, rows, query, lambda page: _runs(request, page), key=("number",), newest_first=True)
+        return page_of(
+            request, rows, query, ExecutionSerializer, key=("number",), newest_first=True, prepare=with_records
+        )
 
 
 class ExecutionDetail(APIView):
@@ -216,17 +218,15 @@ class Steps(APIView):
 
     @extend_schema(operation_id="list_steps", parameters=[StepQuery], responses=page_shape(StepSerializer))
     def get(self, request: Request, execution: str) -> Response:
-        """List the journal, by step alias and then in the order of time; inputs and outputs are left to the single row."""
+        """List the journal by step alias, each step's rows in the order of time; get a row for its input and output."""
         found = services.get_execution_for(request.user, execution)
         query = read_query(request, StepQuery)
-        filters = {"record": "record__record_id"}
-        wanted = {filters.get(name, name): query[name] for name in ("alias", "status", "record") if name in query}
-        rows = (
-            ExecutionStep.objects.filter(execution=found, **wanted)
-            .select_related("record")
-            .defer("input", "output", "record__data")
-        )
-        return page_of(request, rows, query, lambda page: StepSerializer(page, many=True).data, key=("alias", "id"))
+        wanted: dict[str, Any] = {name: query[name] for name in ("alias", "status") if name in query}
+        if "record" in query:
+            wanted |= {"record__workflow": found.workflow_id, "record__record_id": query["record"]}
+        rows = ExecutionStep.objects.filter(execution=found, **wanted).select_related("record")
+        light = rows.defer("input", "output", "record__data")
+        return page_of(request, light, query, StepSerializer, key=("alias", "id"))
 
 
 class StepDetail(APIView):
@@ -288,10 +288,6 @@ class Cancel(Control):
     """End the execution; records that were not done become discovered again."""
 
     move = staticmethod(control.cancel)
-
-
-def _runs(request: Request, page: Sequence[Execution]) -> Any:
-    return ExecutionSerializer(with_records(page), many=True, context={"request": request}).data
 
 
 def _detail(request: Request, execution: Execution) -> Response:

@@ -1,7 +1,7 @@
 """Leaves of the error tree that belong to workflows.
 
 WorkflowError
-  WorkflowNotFound 404 · WorkflowExists 409 · DraftMissing 409
+  WorkflowNotFound 404 · VersionNotFound 404 · WorkflowExists 409 · DraftMissing 409
   DefinitionUnreadable 422 (line, column) · DefinitionInvalid 422 (every problem) · StepTypeUnknown 422
   ExpressionInvalid 422 (cannot be compiled) · ExpressionFailed (cannot be evaluated) · StepFailed
 """
@@ -36,6 +36,23 @@ class WorkflowNotFound(WorkflowError):
     @property
     def message(self) -> str:
         return f"There is no workflow {self.workflow}, or you may not see it."
+
+
+class VersionNotFound(WorkflowError):
+    """newest: the highest number there is, None when nothing was published yet."""
+
+    code = "version_not_found"
+    http_status = 404
+
+    def __init__(self, workflow: str, number: int | None, newest: int | None) -> None:
+        super().__init__(workflow, number, newest)
+        self.workflow, self.number, self.newest = workflow, number, newest
+
+    @property
+    def message(self) -> str:
+        if self.newest is None:
+            return f"Workflow {self.workflow} has no published version. Publish its draft first."
+        return f"Workflow {self.workflow} has no published version {self.number}; the newest is {self.newest}."
 
 
 class DefinitionUnreadable(WorkflowError):

@@ -16,7 +16,7 @@ from django.utils.text import slugify
 from director.jsontools import canonical
 from workflows.definition import Definition, parse, require_valid
 from workflows.definition.rows import document_of, rows_of
-from workflows.errors import DefinitionUnreadable, WorkflowNotFound
+from workflows.errors import DefinitionUnreadable, VersionNotFound, WorkflowNotFound
 from workflows.models import VersionStatus, Workflow, WorkflowStep, WorkflowVersion
 
 SLUG_TRIES = 5  # when two imports take the same slug at once
@@ -75,6 +75,16 @@ def get_workflow_for(user: Any, id_or_slug: UUID | str) -> Workflow:
     if workflow is None:
         raise WorkflowNotFound(id_or_slug)
     return workflow
+
+
+def get_version(workflow: Workflow, number: int | None = None) -> WorkflowVersion:
+    """Return the published version of this number, or the newest one; raises VersionNotFound."""
+    published = workflow.versions.filter(status=VersionStatus.PUBLISHED).order_by("-number")
+    found = published.first() if number is None else published.filter(number=number).first()
+    if found is None:
+        newest = published.values_list("number", flat=True).first()
+        raise VersionNotFound(workflow.slug, number, newest)
+    return found
 
 
 def digest_of(definition: Definition) -> str:

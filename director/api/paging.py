@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from django.core import signing
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -60,26 +61,30 @@ def page_of(
     request: Request,
     rows: QuerySet[M],
     query: dict[str, Any],
-    render: Callable[[Sequence[M]], Any],
+    shape: type[serializers.Serializer[Any]],
     *,
-    key: str = "id",
+    key: tuple[str, ...] = ("id",),
     newest_first: bool = False,
+    prepare: Callable[[Sequence[M]], Sequence[Any]] = list,
 ) -> Response:
-    """Return one page of `rows` in the order of their unique `key`, in one query.
+    """Return one page of `rows`, ordered by the columns of their unique `key`, in one query.
 
-    query: the validated parameters of a PageQuery. render: makes the results of the page's rows.
+    query: the validated parameters of a PageQuery. shape: the serializer of what `prepare` makes of the page's rows.
     """
-    after = position(request, query.get("cursor"))
-    if after is not None:
-        rows = rows.filter(**{f"{key}__{'lt' if newest_first else 'gt'}": after})
-    found = list(rows.order_by(f"-{key}" if newest_first else key)[: query["limit"] + 1])
+    if after := position(request, query.get("cursor")):
+        beyond = TupleLessThan if newest_first else TupleGreaterThan
+        rows = rows.filter(beyond(Tuple(*map(F, key)), tuple(after)))
+    order = [f"-{column}" if newest_first else column for column in key]
+    found = list(rows.order_by(*order)[: query["limit"] + 1])
     page = found[: query["limit"]]
     more = len(found) > len(page)
-    return page_response(request, render(page), _plain(getattr(page[-1], key)) if more else None)
+    results = shape(prepare(page), many=True, context={"request": request}).data
+    return page_response(request, results, _key_of(page[-1], key) if more else None)
 
 
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, int) else str(value)
+def _key_of(row: Model, key: tuple[str, ...]) -> list[Any]:
+    values = (getattr(row, column) for column in key)
+    return [value if isinstance(value, int) else str(value) for value in values]
 
 
 def _salt(request: Request) -> str:

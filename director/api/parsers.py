@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from django.conf import settings
 from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.request import Request
 
 from director import jsontools
 from director.api.errors import BodyMalformed, BodyTooLarge
@@ -70,6 +71,13 @@ class OldYamlParser(YamlParser):
 
 class UploadParser(MultiPartParser):
     """Files by multipart/form-data; a large one goes to a temporary file, not into memory."""
+
+
+def raw_text(request: Request) -> RawText:
+    """Return the body that a RawParser took."""
+    if not isinstance(request.data, RawText):
+        raise BodyMalformed("it is empty")
+    return request.data
 
 
 def read_text(stream: IO[Any]) -> str:

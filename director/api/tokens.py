@@ -19,9 +19,14 @@ USE_RESOLUTION = timedelta(minutes=1)
 
 def issue(user: Any, *, name: str = "", expires_at: datetime | None = None) -> tuple[ApiToken, str]:
     """Return a new token and its secret, which cannot be shown again."""
+    digest, secret = new_secret()
+    return ApiToken.objects.create(user=user, name=name, expires_at=expires_at, digest=digest), secret
+
+
+def new_secret() -> tuple[str, str]:
+    """Return (digest, secret) for a new token."""
     secret = PREFIX + secrets.token_urlsafe(32)
-    token = ApiToken.objects.create(user=user, name=name, expires_at=expires_at, digest=digest_of(secret))
-    return token, secret
+    return digest_of(secret), secret
 
 
 def find(secret: str) -> ApiToken | None:

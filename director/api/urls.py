@@ -1,9 +1,39 @@
-from django.urls import path
+"""Every address under /api/. A name may hold slashes, so what follows a record's or variable's name comes first."""
+
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from director.api import views
+from executions import api as executions
+from workflows import api as workflows
+
+
+class Name(StringConverter):
+    """Part of an address that is looked up in the database, which knows no NUL."""
+
+    regex = r"[^/\0]+"
+
+
+register_converter(Name, "name")
+
+WORKFLOW = "workflows/<name:workflow>"
+EXECUTION = "executions/<name:execution>"
 
 urlpatterns = [
     path("", views.Root.as_view(), name="api-root"),
     path("schema", views.Description.as_view(), name="api-schema"),
+    path("workflows", workflows.Workflows.as_view(), name="api-workflows"),
+    path(WORKFLOW, workflows.WorkflowDetail.as_view(), name="api-workflow"),
+    path(f"{WORKFLOW}/definition", workflows.WorkflowDefinition.as_view()),
+    path(f"{WORKFLOW}/executions", executions.WorkflowExecutions.as_view()),
+    path(f"{WORKFLOW}/records/retry-failed", executions.RetryFailedRecords.as_view()),
+    path("executions", executions.Executions.as_view(), name="api-executions"),
+    path(EXECUTION, executions.ExecutionDetail.as_view(), name="api-execution"),
+    path(f"{EXECUTION}/steps", executions.Steps.as_view()),
+    path(f"{EXECUTION}/steps/<int:step>", executions.StepDetail.as_view()),
+    path(f"{EXECUTION}/retry-failed", executions.RetryFailed.as_view()),
+    path(f"{EXECUTION}/pause", executions.Pause.as_view()),
+    path(f"{EXECUTION}/resume", executions.Resume.as_view()),
+    path(f"{EXECUTION}/cancel", executions.Cancel.as_view()),
     path("<path:rest>", views.other_address),
 ]

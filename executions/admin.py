@@ -1,0 +1,133 @@
+"""Executions and their journal, to look at; what may be done is done by the services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from director import json_view
+from director.admin_base import LargeTableAdmin, ReadOnly
+from director.errors import DirectorError
+from executions import control, retry
+from executions.models import Execution, ExecutionFrame, ExecutionStep
+from records.masking import mask_tree
+
+
+def shown(field: str) -> Any:
+    """Return a column that shows the JSON of `field`, its secrets masked."""
+
+    @admin.display(description=field.replace("_", " "))
+    def column(_: admin.ModelAdmin[Any], row: Any) -> SafeString:
+        return json_view.render(mask_tree(getattr(row, field)), field)
+
+    return column
+
+
+@admin.register(Execution)
+class ExecutionAdmin(ReadOnly, LargeTableAdmin[Execution]):
+    list_display = (
+        "__str__",
+        "workflow",
+        "version",
+        "status",
+        "trigger_type",
+        "started_by",
+        "created_at",
+        "finished_at",
+    )
+    list_select_related = ("workflow", "version__workflow", "started_by")
+    list_filter = ("status", "trigger_type")
+    search_fields = ("=number", "workflow__slug__startswith")
+    search_help_text = "Number of the execution, or the beginning of its workflow's slug."
+    actions = ("retry_failed", "cancel")
+    fields = (
+        ("number", "status", "control"),
+        ("workflow", "version", "trigger_type", "started_by", "replay_of"),
+        ("created_at", "started_at", "finished_at"),
+        ("records_total", "records_complete", "records_failed", "records_skipped", "records_cancelled"),
+        ("journal", "frames"),
+        ("trigger", "labels", "changes", "failure"),
+    )
+    readonly_fields = ("journal", "frames", "trigger", "changes", "failure")
+    trigger, changes, failure = shown("trigger_data"), shown("overrides"), shown("error")
+
+    @admin.display(description="journal")
+    def journal(self, execution: Execution) -> SafeString:
+        return _scoped_link("admin:executions_executionstep_changelist", execution, "Steps of this execution")
+
+    @admin.display(description="frames")
+    def frames(self, execution: Execution) -> SafeString:
+        return _scoped_link("admin:executions_executionframe_changelist", execution, "Frames of this execution")
+
+    @admin.action(description="Retry failed records", permissions=["operate"])
+    def retry_failed(self, request: HttpRequest, executions: QuerySet[Execution]) -> None:
+        self._each(request, executions, lambda each: retry.retry_failed(each, user=request.user), "Retrying")
+
+    @admin.action(description="Cancel", permissions=["operate"])
+    def cancel(self, request: HttpRequest, executions: QuerySet[Execution]) -> None:
+        self._each(request, executions, control.cancel, "Cancelling")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("executions.change_execution")
+
+    def _each(self, request: HttpRequest, executions: QuerySet[Execution], do: Any, doing: str) -> None:
+        """Do it to each, telling which could not be done and why."""
+        for execution in executions:
+            try:
+                do(execution)
+            except DirectorError as error:
+                self.message_user(request, error.message, messages.ERROR)
+            else:
+                self.message_user(request, f"{doing} {execution}.")
+
+
+@admin.register(ExecutionFrame)
+class ExecutionFrameAdmin(ReadOnly, LargeTableAdmin[ExecutionFrame]):
+    list_display = ("id", "execution", "alias", "record", "status", "waiting_for", "at_step", "wake_at", "finished_at")
+    list_select_related = ("execution", "record")
+    ordering = ("-id",)
+    scope = "execution__id__exact"
+    scoped_filter = ("status", "waiting_for")
+    exclude = ("error",)
+    readonly_fields = ("failure",)
+    failure = shown("error")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ExecutionFrame]:
+        return super().get_queryset(request).select_related("execution", "record", "parent").defer("record__data")
+
+
+@admin.register(ExecutionStep)
+class ExecutionStepAdmin(ReadOnly, LargeTableAdmin[ExecutionStep]):
+    list_display = ("id", "execution", "alias", "record", "attempt", "status", "started_at", "duration_ms")
+    list_select_related = ("execution", "record")
+    scope = "execution__id__exact"
+    scoped_search = ("=alias",)
+    search_help_text = "Alias of a step."
+    fields = (
+        ("execution", "frame", "record"),
+        ("alias", "attempt", "status", "started_at", "duration_ms"),
+        "given",
+        "result",
+        "failure",
+    )
+    readonly_fields = ("given", "result", "failure")
+    given, result, failure = shown("input"), shown("output"), shown("error")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """By time; inside one execution as its index journal_by_step has them."""
+        return ("alias", "id") if self.is_scoped(request) else ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ExecutionStep]:
+        rows = super().get_queryset(request).select_related("execution", "record", "frame").defer("record__data")
+        is_list = request.path == reverse("admin:executions_executionstep_changelist")
+        return rows.defer("input", "output") if is_list else rows
+
+
+def _scoped_link(view: str, execution: Execution, text: str) -> SafeString:
+    return format_html('<a href="{}?execution__id__exact={}">{}</a>', reverse(view), execution.pk, text)
