@@ -41,9 +41,10 @@ def start_execution(
     the first execution again.
     Raises NotPublished, IdempotencyConflict (same key, other request), ValueInvalid (not storable as JSON).
     """
+    # Of what was asked: a request that is repeated after a new version was published is still the same request.
+    fingerprint = _fingerprint(version, trigger_data or {}, labels or {})
     version = version or latest_version(workflow)
     fields = {"version": version, "trigger_data": trigger_data or {}, "labels": labels or {}}
-    fingerprint = _fingerprint(version, fields["trigger_data"], fields["labels"])
     try:
         with transaction.atomic():
             execution = _create(
@@ -90,9 +91,9 @@ def _create(workflow: Workflow, **fields: Any) -> Execution:
     return execution
 
 
-def _fingerprint(version: WorkflowVersion, trigger_data: Any, labels: Any) -> str:
-    request = {"version": str(version.pk), "trigger": trigger_data, "labels": labels}
-    return hashlib.sha256(jsontools.dumps(request)).hexdigest()
+def _fingerprint(version: WorkflowVersion | None, trigger_data: Any, labels: Any) -> str:
+    request = {"version": version and version.pk, "trigger": trigger_data, "labels": labels}
+    return hashlib.sha256(jsontools.canonical(request)).hexdigest()
 
 
 def _started_before(workflow: Workflow, user: Any, key: str | None) -> Execution | None:

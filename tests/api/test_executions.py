@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 
 from executions.models import Execution
-from tests.api.conftest import Personas
+from tests.api.conftest import TRIAGE, Personas
 from tests.executions.running import drive
 from tests.factories import make_record
+from workflows.services import publish
 
 
 def start(people: Personas, body: Any = None, **headers: str) -> Any:
@@ -46,6 +47,7 @@ def test_a_start_that_says_something_wrong_starts_nothing(
 def test_a_repeated_start_is_made_once_and_answered_alike(people: Personas) -> None:
     first = start(people, {"labels": {"client": "acme"}}, **{"Idempotency-Key": '"8e03-11"'})
     Execution.objects.update(status="running")
+    publish(people.workflow, TRIAGE.replace("cannot read it", "unreadable"), by=people.owner.user)
     again = start(people, {"labels": {"client": "acme"}}, **{"Idempotency-Key": "8e03-11"})
     other = start(people, {"labels": {"client": "other"}}, **{"Idempotency-Key": "8e03-11"})
 
