@@ -10,22 +10,21 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Sum
 from django.http import Http404
 
 from director import paging
 from records.causes import Cause, cause_key, grouped
-from records.models import WorkflowRecord
+from records.models import RecordCount, WorkflowRecord
 from records.states import RecordStatus
 from records.titles import TITLE_SQL
 from workflows.models import Workflow
 
 PAGE_SIZE = 50
-FAILED_CAP = 1_000  # failed records are counted up to here for the navigation
-STATUS_CAP = 5_000  # records of each status are counted up to here for the tabs
 CAUSES_LIMIT = 2_000  # newest failures that are looked at for their causes
 WORKFLOWS_LIMIT = 200  # a list over all workflows reads the first of each and merges them
 
-# Newest first in each workflow, merged. Indexes record_by_update, record_by_status, record_by_type, record_id_prefix.
+# Newest first in each workflow, merged. Indexes record_by_update, record_by_status, record_by_type, and of record ids.
 LIST = """
 SELECT r.id, r.workflow_id, r.record_id, r.record_type, {title}, r.status, r.error_message, r.iteration_node_alias,
     r.retry_count, r.updated_at
@@ -36,31 +35,6 @@ FROM (
         ORDER BY {order} LIMIT %(limit)s
     ) l ORDER BY {order} LIMIT %(limit)s
 ) r ORDER BY {order}
-"""
-
-COUNTS = """
-SELECT s.status, (
-    SELECT count(*) FROM (
-        SELECT 1 FROM workflow_records
-        WHERE workflow_id = ANY(%(workflows)s) AND status = s.status AND execution_id IS NULL LIMIT %(cap)s
-    ) some
-) FROM unnest(%(statuses)s::text[]) AS s (status)
-"""
-
-FAILED = """
-SELECT count(*) FROM (
-    SELECT 1 FROM workflow_records
-    WHERE workflow_id = ANY(%(workflows)s) AND status = 'failed' AND execution_id IS NULL LIMIT %(cap)s
-) some
-"""
-
-FAILED_OF_EACH = """
-SELECT w.id, f.failed FROM unnest(%(workflows)s::uuid[]) AS w (id) CROSS JOIN LATERAL (
-    SELECT count(*) AS failed FROM (
-        SELECT 1 FROM workflow_records
-        WHERE workflow_id = w.id AND status = 'failed' AND execution_id IS NULL LIMIT %(cap)s
-    ) some
-) f WHERE f.failed > 0
 """
 
 # The newest failures of each workflow. Index record_by_status.
@@ -88,19 +62,27 @@ def get_record_for(user: Any, pk: UUID) -> WorkflowRecord:
 
 
 def failed_records(user: Any) -> int:
-    """Return how many records need the user, up to FAILED_CAP. Two queries."""
-    return _scalar(FAILED, {"workflows": workflow_ids(user), "cap": FAILED_CAP})
+    """Return how many records need the user. One query."""
+    visible = Workflow.objects.all().visible_to(user).values("pk")
+    counts = RecordCount.objects.filter(workflow__in=visible, status=RecordStatus.FAILED)
+    return counts.aggregate(failed=Sum("count"))["failed"] or 0
 
 
-def failed_of_each(workflows: Sequence[UUID]) -> Mapping[UUID, int]:
-    """Return the failed records of each workflow that has any, up to FAILED_CAP each. One query."""
-    return dict(_fetch(FAILED_OF_EACH, {"workflows": list(workflows), "cap": FAILED_CAP}))
+def failed_of_each(workflows: Sequence[UUID]) -> dict[UUID, int]:
+    """Return the failed records of each workflow that has any. One query."""
+    counts = RecordCount.objects.filter(workflow__in=workflows, status=RecordStatus.FAILED)
+    sums = counts.values_list("workflow_id").annotate(Sum("count"))
+    return {workflow: failed for workflow, failed in sums if failed}
 
 
-def status_counts(workflows: Sequence[UUID]) -> dict[str, int]:
-    """Return the records by status, each up to STATUS_CAP. One query."""
-    values = {"workflows": list(workflows), "statuses": RecordStatus.values, "cap": STATUS_CAP}
-    return dict(_fetch(COUNTS, values))
+def counts_by_type(workflows: Sequence[UUID]) -> dict[str, dict[str, int]]:
+    """Return the records by type and status. One query."""
+    counts = RecordCount.objects.filter(workflow__in=workflows)
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for record_type, status, count in counts.values_list("record_type", "status").annotate(Sum("count")):
+        if count:
+            found[record_type][status] = count
+    return dict(sorted(found.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +153,7 @@ class RecordRow:
     updated_at: datetime
 
 
-def records_page(narrow: RecordFilter, cursor: str = "") -> paging.Page[RecordRow]:
+def records_page(narrow: RecordFilter, cursor: str = "", *, total: int | None = None) -> paging.Page[RecordRow]:
     """Return a page of records. Unfiltered by the last change, else in the order of discovery; newest first.
 
     One query, two with a cause.
@@ -185,7 +167,7 @@ def records_page(narrow: RecordFilter, cursor: str = "") -> paging.Page[RecordRo
     order = f"updated_at {directions[0]}, id {directions[1]}" if by_change else f"id {directions[0]}"
     statement = LIST.format(title=TITLE_SQL.format(data="r.data"), conditions=conditions, order=order)
     rows = [RecordRow(*row) for row in _fetch(statement, values)]
-    return paging.page_of(rows, at, lambda row: _key(row, by_change=by_change), size=PAGE_SIZE)
+    return paging.page_of(rows, at, lambda row: _key(row, by_change=by_change), size=PAGE_SIZE, total=total)
 
 
 def _conditions(narrow: RecordFilter, values: dict[str, Any]) -> str:
@@ -218,23 +200,6 @@ def _key(row: RecordRow, *, by_change: bool) -> paging.Key:
     return [row.updated_at.isoformat(), str(row.id)] if by_change else [str(row.id)]
 
 
-def record_types(workflows: Sequence[UUID]) -> list[str]:
-    """Return the types of records there are, by skipping from one to the next in the index. One query."""
-    statement = """
-    WITH RECURSIVE types AS (
-        SELECT w.id AS workflow_id, min_type.record_type FROM unnest(%(workflows)s::uuid[]) AS w (id) CROSS JOIN LATERAL (
-            SELECT record_type FROM workflow_records WHERE workflow_id = w.id ORDER BY record_type LIMIT 1
-        ) min_type
-        UNION ALL
-        SELECT t.workflow_id, next_type.record_type FROM types t CROSS JOIN LATERAL (
-            SELECT record_type FROM workflow_records
-            WHERE workflow_id = t.workflow_id AND record_type > t.record_type ORDER BY record_type LIMIT 1
-        ) next_type
-    ) SELECT DISTINCT record_type FROM types ORDER BY 1
-    """
-    return [row[0] for row in _fetch(statement, {"workflows": list(workflows)})]
-
-
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
@@ -243,7 +208,3 @@ def _fetch(statement: str, values: Mapping[str, Any]) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall()
-
-
-def _scalar(statement: str, values: Mapping[str, Any]) -> int:
-    return int(_fetch(statement, values)[0][0])

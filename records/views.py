@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from director.htmx import render_page
 from records.page_queries import (
-    STATUS_CAP,
     WORKFLOWS_LIMIT,
     RecordFilter,
+    counts_by_type,
     failure_causes,
-    record_types,
     records_page,
-    status_counts,
 )
 from records.states import RecordStatus
 from workflows.models import Workflow
@@ -36,15 +36,33 @@ def record_list(request: HttpRequest) -> HttpResponse:
         text=request.GET.get("q", "").strip(),
         cause=request.GET.get("cause", ""),
     )
+    types = counts_by_type(ids)
+    counts = _by_status(types, narrow.type)
     context = {
-        "page": records_page(narrow, request.GET.get("cursor", "")),
+        "page": records_page(narrow, request.GET.get("cursor", ""), total=_total(counts, narrow)),
         "narrow": narrow,
         "workflow": chosen,
         "workflows": workflows,
-        "counts": status_counts(ids),
-        "cap": STATUS_CAP,
-        "types": record_types(ids),
+        "counts": counts,
+        "total": counts.total(),
+        "types": list(types),
         "listens": ",".join(one.hex for one in ids[:WORKFLOWS_HEARD]),
         "causes": failure_causes(ids, CAUSES_SHOWN) if narrow.status == RecordStatus.FAILED else [],
     }
     return render_page(request, "records/record_list.html", context, {"rec-table": "records/_record_table_swap.html"})
+
+
+def _by_status(types: dict[str, dict[str, int]], chosen: str) -> Counter[str]:
+    """The records by status, of one type or of all."""
+    counts: Counter[str] = Counter()
+    for name, statuses in types.items():
+        if not chosen or name == chosen:
+            counts.update(statuses)
+    return counts
+
+
+def _total(counts: Counter[str], narrow: RecordFilter) -> int | None:
+    """How many records the filter leaves, where the kept counts tell."""
+    if narrow.text or narrow.cause:
+        return None
+    return counts[narrow.status] if narrow.status else counts.total()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from workflows.definition.schema import OPTIONS
 from workflows.errors import StepTypeUnknown
 from workflows.models import WorkflowStep, WorkflowVersion
 from workflows.step_types import registry
@@ -47,6 +48,11 @@ class FlowStep:
     @property
     def is_iterate(self) -> bool:
         return self.family == LOOP
+
+    @property
+    def extras(self) -> dict[str, Any]:
+        """What it says beside its config and the heads of its own blocks: when, retry, create_records, ..."""
+        return {key: value for key, value in self.options.items() if key in OPTIONS}
 
     @property
     def store_path(self) -> str:

@@ -116,7 +116,7 @@ def duration(seconds: float | timedelta | None) -> str:
     total = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
     if total < 0.0995:
         if total < 0.00005:
-            return "under 0.1 ms"
+            return "<0.1 ms"
         return f"{total * 1000:.1f} ms" if total < 0.00995 else f"{total * 1000:.0f} ms"
     if total < 9.95:
         return f"{total:.1f} s"
@@ -205,16 +205,9 @@ def number(value: float | None) -> str:
 
 
 @register.filter
-def capped(value: int, cap: int = 1000) -> str:
-    """A count that was taken only up to `cap`: "999+" beyond it."""
-    return f"{value:,}" if value < cap else f"{cap - 1:,}+"
-
-
-@register.filter
-def capped_sum(counts: Mapping[str, int], cap: int) -> str:
-    """The sum of capped counts: with a plus when any of them may be more."""
-    more = any(count >= cap for count in counts.values())
-    return f"{sum(counts.values()):,}{'+' if more else ''}"
+def short(count: int) -> str:
+    """A count for a small place: 34, 999+."""
+    return str(count) if count < 1000 else "999+"
 
 
 @register.filter

@@ -12,7 +12,7 @@ from django.db.models import Sum
 
 from executions.models import Execution, ExecutionCount
 from executions.queries import sql
-from executions.states import EXECUTION_TERMINAL, ExecutionStatus, StepStatus
+from executions.states import EXECUTION_TERMINAL, ExecutionStatus, StepStatus, WaitingFor
 
 Counts = dict[str, int]
 
@@ -140,10 +140,12 @@ def _add_places(found: Progress, execution: Execution) -> None:
     """What the journal's sums do not say: at which step the open and the failed frames are."""
     with connection.cursor() as cursor:
         cursor.execute(sql.PLACES, {"execution": execution.pk, "limit": PLACES_LIMIT})
-        for alias, at_step, status, count in cursor.fetchall():
+        for alias, at_step, status, waiting_for, count in cursor.fetchall():
             shown = "processing" if status == "running" else status
             if at_step and at_step not in found.iterates:
                 found.steps[at_step].counts[shown] += count
+                if waiting_for == WaitingFor.TIMER:  # a delay's row is written as complete when it begins to wait
+                    found.steps[at_step].counts["complete"] -= count
             if alias and shown == "processing":
                 found.steps[alias].counts[shown] += count
 

@@ -40,7 +40,7 @@ SELECT f.rank, f.key, f.id, f.parent_id, f.alias, f.record_id, f.status, f.waiti
     r.record_id, r.record_type, """
     + TITLE_SQL.format(data="r.data")
     + """, j.step_id, j.attempt
-FROM ({parts} ORDER BY rank {direction}, key {direction} LIMIT %(limit)s) f
+FROM (SELECT * FROM ({parts}) p ORDER BY rank {direction}, key {direction} LIMIT %(limit)s) f
 LEFT JOIN workflow_records r ON r.id = f.record_id
 LEFT JOIN LATERAL (
     SELECT s.id AS step_id, s.attempt FROM execution_steps s
@@ -52,14 +52,16 @@ ORDER BY f.rank {direction}, f.key {direction}
 
 # Where the open and the failed frames are, up to a limit for each status: the counts beside the steps. Index frame_by_status.
 PLACES = """
-SELECT alias, at_step, status, count(*) FROM (
-    (SELECT alias, at_step, status FROM execution_frames WHERE execution_id = %(execution)s AND status = 'running' LIMIT %(limit)s)
+SELECT alias, at_step, status, waiting_for, count(*) FROM (
+    (SELECT alias, at_step, status, waiting_for FROM execution_frames
+     WHERE execution_id = %(execution)s AND status = 'running' LIMIT %(limit)s)
     UNION ALL
-    (SELECT alias, at_step, status FROM execution_frames
+    (SELECT alias, at_step, status, waiting_for FROM execution_frames
      WHERE execution_id = %(execution)s AND status = 'waiting' AND waiting_for <> 'children' LIMIT %(limit)s)
     UNION ALL
-    (SELECT alias, at_step, status FROM execution_frames WHERE execution_id = %(execution)s AND status = 'failed' LIMIT %(limit)s)
-) f GROUP BY 1, 2, 3
+    (SELECT alias, at_step, status, waiting_for FROM execution_frames
+     WHERE execution_id = %(execution)s AND status = 'failed' LIMIT %(limit)s)
+) f GROUP BY 1, 2, 3, 4
 """
 
 # The newest failures with their messages, alike ones together. Index frame_by_status.

@@ -13,7 +13,7 @@ from django.db.models import Case, F, Func, IntegerField, JSONField, Value, When
 from director import paging
 from executions.errors import StepNotFound
 from executions.models import Execution, ExecutionFrame, ExecutionStep
-from executions.states import StepStatus
+from executions.states import STEP_SETTLED, StepStatus
 from records.masking import mask_tree
 from records.models import WorkflowRecord
 from workflows.flow import Flow, store_path
@@ -21,13 +21,19 @@ from workflows.models import WorkflowStep
 
 STORY_SIZE = 40
 RUNS_SHOWN = 20
+ROWS_ASKED = 500  # newest rows of a record that are asked for who set what
 PREVIEW_BYTES = 4_096  # an output larger than this is not put into the story, only linked
+PREVIEW_VALUES = 5
 ERRORS = (StepStatus.FAILED, StepStatus.INTERRUPTED)
 
 
 @dataclass(slots=True)
 class StoryStep:
-    """The attempts of a step in one walk, newest first, as one entry of the story."""
+    """The attempts of a step in one walk, newest first, as one entry of the story.
+
+    preview: the first of the output's values by name, `more` how many there are beside them. branch: key of the block
+    taken, empty when none was, None for a step that takes none.
+    """
 
     attempts: list[ExecutionStep]
     name: str
@@ -35,6 +41,7 @@ class StoryStep:
     store_path: str
     preview: list[tuple[str, Any]] = field(default_factory=list)
     more: int = 0
+    branch: str | None = None
 
     kind = "step"
 
@@ -133,13 +140,20 @@ def _grouped(rows: Sequence[ExecutionStep], definitions: Definitions) -> list[St
 
 def _story_step(row: ExecutionStep, defined: WorkflowStep | None) -> StoryStep:
     name = (defined.name if defined else "") or row.alias.replace("_", " ").capitalize()
-    step = StoryStep([row], name, defined.type if defined else "", store_path(defined.alias, defined.options) if defined else "")
-    output = mask_tree(row.small_output)
-    if isinstance(output, dict):
-        pairs = list(output.items())
-        step.preview, step.more = pairs[:5], max(0, len(pairs) - 5)
+    step = StoryStep(
+        [row],
+        name,
+        defined.type if defined else "",
+        store_path(defined.alias, defined.options) if defined else "",
+    )
+    output = row.small_output
+    if isinstance(output, dict) and {"branch", "index", "key"} <= output.keys():
+        step.branch = output["key"] or ""
+    elif isinstance(output, dict):
+        pairs = list(mask_tree(output).items())
+        step.preview, step.more = pairs[:PREVIEW_VALUES], max(0, len(pairs) - PREVIEW_VALUES)
     elif output is not None:
-        step.preview = [(step.store_path or "output", output)]
+        step.preview = [(step.store_path or "output", mask_tree(output))]
     return step
 
 
@@ -163,9 +177,12 @@ def runs_of(record: WorkflowRecord) -> list[ExecutionFrame]:
     return list(frames.order_by("-pk")[:RUNS_SHOWN])
 
 
-def setters_of(flow: Flow) -> dict[str, str]:
-    """Return which step sets which path of a record ("vars.category": "classify")."""
-    return {step.store_path: step.alias for step in flow.steps.values() if step.store_path}
+def setters_of(record: WorkflowRecord, flow: Flow) -> dict[str, str]:
+    """Return which step last set which path of the record ("vars.category": "classify"). One query."""
+    paths = {step.alias: step.store_path for step in flow.steps.values() if step.store_path}
+    done = ExecutionStep.objects.filter(record=record, alias__in=paths, status__in=STEP_SETTLED)
+    aliases = done.exclude(status=StepStatus.SKIPPED).order_by("-pk").values_list("alias", flat=True)
+    return {paths[alias]: alias for alias in reversed(aliases[:ROWS_ASKED])}
 
 
 # --- one step ---------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from executions.queries import sql
 from executions.queries.progress import Progress
 from workflows.flow import FlowStep
 
+SHORT = timedelta(minutes=3)  # a run shorter than this is measured from its start
 MARKS = 60  # newest failures that are drawn
 LOG_SIZE = 25
 
@@ -39,9 +40,17 @@ class TimelineRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Tick:
+    """A mark on the axis: the time of day, or how long after the start where a run is short."""
+
+    at: datetime
+    after: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     rows: list[TimelineRow]
-    ticks: list[datetime]
+    ticks: list[Tick]
     ends_now: bool
 
 
@@ -51,6 +60,10 @@ class Scale:
 
     start: datetime
     length: timedelta
+
+    def ticks(self) -> list[Tick]:
+        spans = [self.length * part / 4 for part in range(5)]
+        return [Tick(self.start + span, span if self.length < SHORT else None) for span in spans]
 
     def bar(self, look: str, begin: datetime, end: datetime) -> Bar:
         left = min(max((begin - self.start) / self.length, 0.0), 1.0)
@@ -68,8 +81,7 @@ def timeline(execution: Execution, steps: Sequence[FlowStep], progress: Progress
     _widen_iterates(steps, extents)
     rows = [_row(step, scale, extents, progress, end) for step in steps]
     _mark_failures(rows, scale, execution)
-    ticks = [execution.started_at + scale.length * part / 4 for part in range(5)]
-    return Timeline(rows, ticks, execution.finished_at is None)
+    return Timeline(rows, scale.ticks(), execution.finished_at is None)
 
 
 Extents = dict[str, tuple[datetime, datetime]]

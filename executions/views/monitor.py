@@ -10,37 +10,37 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from director.htmx import render_page
+from director.htmx import render_page, target
 from executions.models import Execution
 from executions.queries import FrameFilter, Progress, causes_of, frames_by_id, frames_page, log_page, progress, timeline
 from executions.services import get_execution_for
 from executions.states import EXECUTION_TERMINAL, ExecutionStatus
-from workflows.flow import Flow, FlowStep, flow_of
+from workflows.flow import Flow, flow_of
 
+FRAGMENTS = {
+    "exec-records": "executions/_execution_records_swap.html",
+    "exec-timeline": "executions/_execution_timeline.html",
+}
 ROWS_ON_SCREEN = 60  # the live answer brings at most so many rows up to date
 
 
 @require_GET
 def execution_page(request: HttpRequest, number: int) -> HttpResponse:
-    execution = get_execution_for(request.user, number)
-    fragments = {
-        "exec-records": "executions/_execution_records_swap.html",
-        "exec-timeline": "executions/_execution_timeline.html",
-    }
-    context = _state(execution) | _records(request, execution)
-    context |= {"view": request.GET.get("view", "steps")} | _timeline(request, execution, context)
-    return render_page(request, "executions/execution_detail.html", context, fragments)
+    context = _state(request, number)
+    swapped = target(request)
+    if swapped != "exec-timeline":
+        context |= _records(request, context)
+    if swapped != "exec-records":
+        context |= _timeline(request, context)
+    return render_page(request, "executions/execution_detail.html", context, FRAGMENTS)
 
 
 @require_GET
 def execution_live(request: HttpRequest, number: int) -> HttpResponse:
     """What an event makes the page fetch: status, progress, flow and the rows on the screen, each with its id."""
-    execution = get_execution_for(request.user, number)
-    context = _state(execution)
-    context["narrow"] = _narrow(request, context["flow"])
+    context = _state(request, number)
     ids = [int(word) for word in request.GET.get("rows", "").split(",") if word.isdigit()][:ROWS_ON_SCREEN]
-    context["rows"] = frames_by_id(execution, ids)
-    context["causes"] = causes_of(execution) if context["progress"].records.get("failed") else []
+    context["rows"] = frames_by_id(context["execution"], ids)
     seen = request.GET.get("seen", "")
     context["new_rows"] = max(0, context["progress"].total - int(seen)) if seen.isdigit() else 0
     return render(request, "executions/_execution_live.html", context)
@@ -48,19 +48,20 @@ def execution_live(request: HttpRequest, number: int) -> HttpResponse:
 
 @require_GET
 def execution_timeline(request: HttpRequest, number: int) -> HttpResponse:
+    context = _state(request, number)
+    return render(request, "executions/_execution_timeline.html", context | _timeline(request, context))
+
+
+def _state(request: HttpRequest, number: int) -> dict[str, Any]:
+    """Where the run stands, as header, flow and filter show it."""
     execution = get_execution_for(request.user, number)
-    context = _state(execution) | {"view": request.GET.get("view", "steps")}
-    context |= _timeline(request, execution, context)
-    return render(request, "executions/_execution_timeline.html", context)
-
-
-def _state(execution: Execution) -> dict[str, Any]:
-    """Where the run stands, as header and flow show it."""
     found, flow = progress(execution), flow_of(execution.version)
     return {
         "execution": execution,
         "progress": found,
         "flow": flow,
+        "narrow": _narrow(request, flow),
+        "causes": causes_of(execution) if found.records.get("failed") else [],
         "elapsed": _elapsed(execution),
         "left": _left(execution, found),
         "is_over": execution.status in EXECUTION_TERMINAL,
@@ -98,11 +99,10 @@ def _narrow(request: HttpRequest, flow: Flow) -> FrameFilter:
     )
 
 
-def _records(request: HttpRequest, execution: Execution) -> dict[str, Any]:
-    found, flow = progress(execution), flow_of(execution.version)
-    narrow = _narrow(request, flow)
-    page = frames_page(execution, narrow, request.GET.get("cursor", ""), total=_total(found, narrow))
-    return {"narrow": narrow, "page": page, "causes": causes_of(execution) if found.records.get("failed") else []}
+def _records(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    narrow = context["narrow"]
+    total = _total(context["progress"], narrow)
+    return {"page": frames_page(context["execution"], narrow, request.GET.get("cursor", ""), total=total)}
 
 
 def _total(found: Progress, narrow: FrameFilter) -> int | None:
@@ -115,9 +115,9 @@ def _total(found: Progress, narrow: FrameFilter) -> int | None:
     return found.records.get(narrow.status, 0) if narrow.status else found.total
 
 
-def _timeline(request: HttpRequest, execution: Execution, context: dict[str, Any]) -> dict[str, Any]:
-    flow: Flow = context["flow"]
-    if context["view"] == "log":
-        return {"log": log_page(execution, list(flow.steps), request.GET.get("log", ""))}
-    steps: list[FlowStep] = list(flow.steps.values())
-    return {"timeline": timeline(execution, steps, context["progress"])}
+def _timeline(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """The timeline's rows, or the log's lines when the address asks for them."""
+    execution, flow = context["execution"], context["flow"]
+    if request.GET.get("view") == "log":
+        return {"view": "log", "log": log_page(execution, list(flow.steps), request.GET.get("log", ""))}
+    return {"view": "steps", "timeline": timeline(execution, list(flow.steps.values()), context["progress"])}

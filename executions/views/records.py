@@ -105,7 +105,7 @@ def _context(request: HttpRequest, record: WorkflowRecord) -> dict[str, Any]:
         "tab": request.GET.get("tab", "fields"),
         "story_choices": STORY_CHOICES,
         "raw": raw(record),
-        **_data(data, setters_of(flow)),
+        **_data(data, setters_of(record, flow)),
     }
 
 

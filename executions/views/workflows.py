@@ -79,9 +79,9 @@ def _cards(workflows: list[Workflow]) -> list[Card]:
     """What the rows show, in five queries for all of them."""
     ids = [workflow.pk for workflow in workflows]
     versions = WorkflowVersion.objects.filter(workflow__in=ids)
-    published = versions.filter(status=VersionStatus.PUBLISHED).order_by("workflow", "-number").distinct("workflow")
+    published = versions.filter(status=VersionStatus.PUBLISHED).order_by("workflow_id", "-number").distinct("workflow_id")
     newest = {version.workflow_id: version for version in published}
-    drafts = set(versions.filter(status=VersionStatus.DRAFT).values_list("workflow", flat=True))
+    drafts = set(versions.filter(status=VersionStatus.DRAFT).order_by().values_list("workflow", flat=True))
     runs, failed = newest_runs(ids), failed_of_each(ids)
     return [
         Card(workflow, newest.get(workflow.pk), workflow.pk in drafts, runs[workflow.pk], failed.get(workflow.pk, 0))
