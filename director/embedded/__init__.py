@@ -40,9 +40,9 @@ def take_data_dir_from(arguments: list[str]) -> None:
     """Let `--data-dir` decide before the settings are read; child processes find it in the environment."""
     for place, word in enumerate(arguments):
         name, separator, value = word.partition("=")
-        if name == "--data-dir":
-            following = arguments[place + 1] if place + 1 < len(arguments) else ""
-            os.environ["DIRECTOR_DATA_DIR"] = str(Path(value if separator else following).resolve())
+        following = "".join(arguments[place + 1 : place + 2])
+        if name == "--data-dir" and (folder := value if separator else following):
+            os.environ["DIRECTOR_DATA_DIR"] = str(Path(folder).resolve())
 
 
 def database_url() -> str:
