@@ -255,7 +255,7 @@ class Creator:
             ChangeKind.MERGED,
             [history.Change(pk, name, {"data": old}, {"data": new}, rev) for pk, name, old, new, rev in rows],
         )
-        search.update(self.workflow_id, {row[0]: row[3]["fields"] for row in rows})
+        search.update(self.workflow_id, {pk: (name, new["fields"]) for pk, name, _, new, _ in rows})
 
     def _insert(self, items: list[Written]) -> None:
         """Insert what is not there yet; what others were quicker with stays open."""
@@ -327,7 +327,7 @@ def _row(item: Written) -> dict[str, Any]:
         "data": record.data(),
         "status": record.status,
         "error": record.error,
-        "words": search.text_of(record.fields),
+        "words": search.text_of(item.name, record.fields),
     }
 
 

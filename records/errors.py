@@ -1,8 +1,10 @@
 """What the records app refuses.
 
-RecordError     RecordNotFound 404 · RecordExists 409 · RecordInvalid 422 · RecordChanged 409 · RecordHeld 409
-                MoveRefused 409 · PathInvalid 422 · FilterInvalid 422 · PatternInvalid 422
-VariableError   VariableNotFound 404 · VariableInvalid 422 · VariableChanged 409
+RecordError     RecordNotFound 404 · RecordChanged, RecordHeld, MoveRefused 409
+                RecordInvalid, RecordIdInvalid, RecordTooLarge, SchemaInvalid, PatchRefused, PathInvalid,
+                FilterInvalid, CursorInvalid 422
+VariableError   VariableNotFound 404 · VariableChanged 409 · VariableInvalid, VariableKeyInvalid 422
+                RevealRefused 403
 """
 
 from __future__ import annotations
@@ -116,6 +118,169 @@ class RecordTooLarge(RecordError):
     @property
     def message(self) -> str:
         return f"{self.reason}. Put large content into a file and keep its path."
+
+
+class FilterInvalid(RecordError):
+    """A filter that says something about records that nobody can answer."""
+
+    code = "filter_invalid"
+    http_status = 422
+
+    def __init__(self, part: str, rule: str, known: Sequence[str] = ()) -> None:
+        super().__init__(part, rule, known)
+        self.part, self.rule, self.known = part, rule, known
+
+    @property
+    def message(self) -> str:
+        return f'In the filter, "{self.part}" {self.rule}.{did_you_mean(self.part.split(" ")[-1], self.known)}'
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"part": self.part, "known": list(self.known)}
+
+
+class CursorInvalid(RecordError):
+    """A cursor that belongs to another list, or was cut."""
+
+    code = "cursor_invalid"
+    http_status = 422
+
+    @property
+    def message(self) -> str:
+        return "This cursor does not belong to this list. Begin again without one."
+
+
+class RecordNotFound(RecordError):
+    code = "record_not_found"
+    http_status = 404
+
+    def __init__(self, workflow: str, record_id: str, known: Sequence[str] = ()) -> None:
+        super().__init__(workflow, record_id, known)
+        self.workflow, self.record_id, self.known = workflow, record_id, known
+
+    @property
+    def message(self) -> str:
+        return f'Workflow "{self.workflow}" has no record "{self.record_id}".{did_you_mean(self.record_id, self.known)}'
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"record_id": self.record_id}
+
+
+class RecordChanged(RecordError):
+    """Someone or something else wrote the record since it was read."""
+
+    code = "record_changed"
+    http_status = 409
+
+    def __init__(self, record_id: str, expected: int, revision: int) -> None:
+        super().__init__(record_id, expected, revision)
+        self.record_id, self.expected, self.revision = record_id, expected, revision
+
+    @property
+    def message(self) -> str:
+        return (
+            f"{self.record_id} is at revision {self.revision}, you meant revision {self.expected}: it was changed "
+            "meanwhile. Read it again, then change it."
+        )
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"record_id": self.record_id, "expected_revision": self.expected, "revision": self.revision}
+
+
+class RecordHeld(RecordError):
+    """A run works on the record right now."""
+
+    code = "record_held"
+    http_status = 409
+
+    def __init__(self, record_id: str, status: str) -> None:
+        super().__init__(record_id, status)
+        self.record_id, self.status = record_id, status
+
+    @property
+    def message(self) -> str:
+        return f"{self.record_id} is {self.status}: a run holds it. Wait until it is done, or cancel the run first."
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"record_id": self.record_id, "status": self.status}
+
+
+class MoveRefused(RecordError):
+    """A status that cannot follow the one the record has."""
+
+    code = "move_refused"
+    http_status = 409
+
+    def __init__(self, record_id: str, status: str, wanted: str, allowed: Sequence[str]) -> None:
+        super().__init__(record_id, status, wanted, allowed)
+        self.record_id, self.status, self.wanted, self.allowed = record_id, status, wanted, allowed
+
+    @property
+    def message(self) -> str:
+        return (
+            f'{self.record_id} is {self.status} and cannot become "{self.wanted}", only {", ".join(self.allowed)}.'
+            f"{did_you_mean(self.wanted, self.allowed)}"
+        )
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"record_id": self.record_id, "status": self.status, "allowed": list(self.allowed)}
+
+
+class PatchRefused(RecordError):
+    """A set whose path leads through a value that has no keys."""
+
+    code = "patch_refused"
+    http_status = 422
+
+    def __init__(self, path: str, obstacle: str, kind: str) -> None:
+        super().__init__(path, obstacle, kind)
+        self.path, self.obstacle, self.kind = path, obstacle, kind
+
+    @property
+    def message(self) -> str:
+        way_out = f"Set {self.obstacle} itself, or delete it first."
+        return f"{self.path} cannot be set: {self.obstacle} is {self.kind}. {way_out}"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"path": self.path}
+
+
+class RecordRefused(RecordError):
+    """A record that cannot be made: it is there already, or its id belongs to another."""
+
+    code = "record_refused"
+    http_status = 409
+
+    def __init__(self, record_id: str, reason: str) -> None:
+        super().__init__(record_id, reason)
+        self.record_id, self.reason = record_id, reason
+
+    @property
+    def message(self) -> str:
+        return f"{self.record_id} was not created: {self.reason}. Patch the record that is there, or give another id."
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"record_id": self.record_id}
+
+
+class BucketInvalid(RecordError):
+    code = "bucket_invalid"
+    http_status = 404
+
+    def __init__(self, bucket: str, known: Sequence[str]) -> None:
+        super().__init__(bucket, known)
+        self.bucket, self.known = bucket, known
+
+    @property
+    def message(self) -> str:
+        named = ", ".join(self.known[:3])
+        return f'"{self.bucket}" is neither {named} nor the id of a record.{did_you_mean(self.bucket, self.known)}'
 
 
 class VariableError(DirectorError):

@@ -18,6 +18,7 @@ from django.db import connection
 
 from director import jsontools
 from records.errors import RecordIdInvalid
+from records.patterns import literal
 from records.states import RecordStatus
 from workflows.definition.plan import CreateRecords
 from workflows.errors import ExpressionFailed
@@ -222,7 +223,7 @@ def _taken(workflow_id: UUID, sizes: Mapping[Numbered, int]) -> dict[Numbered, i
 
 
 def _begin_counting(workflow_id: UUID, form: Numbered) -> None:
-    begins = form.prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    begins = f"{literal(form.prefix)}%"
     values: dict[str, Any] = {"workflow": workflow_id, "prefix": form.prefix, "suffix": form.suffix, "begins": begins}
     with connection.cursor() as cursor:
         cursor.execute(BEGIN_COUNTING, values)

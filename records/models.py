@@ -45,6 +45,10 @@ class WorkflowRecord(models.Model):
     updated_at = models.DateTimeField(db_default=Now())
     processed_at = models.DateTimeField(null=True, blank=True)
 
+    # Given by lists (`records.queries.records_page`) beside the columns.
+    title: str
+    picked: list[Any]
+
     class Meta:
         db_table = "workflow_records"
         constraints = (

@@ -7,8 +7,12 @@ ANY = "*"
 
 def like(pattern: str) -> str:
     """Return the pattern for SQL's LIKE."""
-    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return escaped.replace(ANY, "%")
+    return literal(pattern).replace(ANY, "%")
+
+
+def literal(text: str) -> str:
+    """Return the text so that LIKE takes every character for itself."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def beginning(pattern: str) -> str:

@@ -26,9 +26,9 @@ FROM json_to_recordset(%s::json) AS g (id uuid, words text) WHERE s.workflow_id 
 """
 
 
-def text_of(fields: Any) -> str:
-    """Return the words of every text and number in the fields, without keys, as one line."""
-    text = " ".join(_texts(fields))
+def text_of(record_id: str, fields: Any) -> str:
+    """Return the words of the id and of every text and number in the fields, without keys, as one line."""
+    text = " ".join((record_id, *_texts(fields)))
     return BETWEEN_WORDS.sub(" ", text[:MAX_CHARACTERS])
 
 
@@ -51,10 +51,10 @@ def _texts(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def update(workflow_id: UUID, fields: Mapping[UUID, Any]) -> None:
-    """Search the records (by primary key) by their new fields. One query."""
-    if not fields:
+def update(workflow_id: UUID, records: Mapping[UUID, tuple[str, Any]]) -> None:
+    """Search the records (primary key: id and fields) by their new fields. One query."""
+    if not records:
         return
-    rows = [{"id": pk, "words": text_of(value)} for pk, value in fields.items()]
+    rows = [{"id": pk, "words": text_of(record_id, fields)} for pk, (record_id, fields) in records.items()]
     with connection.cursor() as cursor:
         cursor.execute(UPDATE, [jsontools.dumps(rows).decode(), workflow_id])

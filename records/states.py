@@ -15,14 +15,15 @@ class RecordStatus(TextChoices):
 S = RecordStatus
 
 # From a status to those that may follow it. `complete -> processing` happens only when an iterate asks for complete
-# records by its `status` filter; `-> discovered` is a retry, or work given back by a crash or a cancelled run.
+# records by its `status` filter; `-> discovered` is a retry, or work given back by a crash or a cancelled run;
+# `discovered, failed, skipped -> complete` is a person saying that it is done.
 MOVES: dict[str, frozenset[str]] = {
-    S.DISCOVERED: frozenset({S.PROCESSING, S.SKIPPED, S.FAILED}),
+    S.DISCOVERED: frozenset({S.PROCESSING, S.SKIPPED, S.FAILED, S.COMPLETE}),
     S.PROCESSING: frozenset({S.WAITING, S.COMPLETE, S.FAILED, S.DISCOVERED, S.SKIPPED}),
     S.WAITING: frozenset({S.PROCESSING, S.FAILED, S.DISCOVERED, S.SKIPPED}),
     S.COMPLETE: frozenset({S.PROCESSING, S.DISCOVERED, S.SKIPPED}),
-    S.FAILED: frozenset({S.DISCOVERED, S.PROCESSING, S.SKIPPED}),
-    S.SKIPPED: frozenset({S.DISCOVERED, S.PROCESSING}),
+    S.FAILED: frozenset({S.DISCOVERED, S.PROCESSING, S.SKIPPED, S.COMPLETE}),
+    S.SKIPPED: frozenset({S.DISCOVERED, S.PROCESSING, S.COMPLETE}),
 }
 
 # Statuses in which a frame holds the record (`WorkflowRecord.frame_id` names it).
