@@ -168,7 +168,7 @@ SIGNIN_LINK_MAX_AGE_SECONDS = 15 * 60
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-ICONS_DIR = BASE_DIR / "static/vendor/icons"  # outline SVGs, read by the template tag `icon`
+ICONS_DIR = BASE_DIR / "templates/vendor/icons"  # outline SVGs, read by the template tag `icon`
 WHITENOISE_USE_FINDERS = True  # served from where they lie: nothing to collect before the first start
 WHITENOISE_AUTOREFRESH = DEBUG
 
@@ -195,6 +195,11 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,  # what may be sent and what comes back are different shapes
     "COMPONENT_NO_READ_ONLY_REQUIRED": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ExecutionStatus": "executions.states.ExecutionStatus",
+        "StepStatus": "executions.states.StepStatus",
+        "RecordStatus": "records.states.RecordStatus",
+    },
 }
 
 # --- language, time, logs ---------------------------------------------------------------------------------------------
