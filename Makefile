@@ -13,11 +13,11 @@ setup-dev: .venv/.installed-dev static/vendor/.installed
 	$(PYTHON) -m venv .venv
 
 .venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install -q -e . -c constraints.txt
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q -e . -c constraints.txt
 	@touch $@
 
 .venv/.installed-dev: .venv/.installed
-	$(BIN)/python -m pip install -q -e '.[dev]' -c constraints.txt
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q -e '.[dev]' -c constraints.txt
 	@touch $@
 
 static/vendor/.installed: package.json scripts/vendor.py | .venv/.installed
