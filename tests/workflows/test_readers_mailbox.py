@@ -79,6 +79,17 @@ def test_html_is_read_only_where_there_is_no_plain_text(sample):
     assert "padding" not in sample[10]["text"]
 
 
+def test_text_that_is_shown_in_place_is_no_attachment(tmp_path):
+    head = "Content-Type: text/html\nContent-Disposition: "
+
+    inline = message(tmp_path, f"{head}inline; filename=a.html\n\n<p>Hello")
+    attached = message(tmp_path, f"{head}attachment; filename*=utf-8''..%2Fgr%C3%BC%C3%9Fe.html\n\n<p>Hello")
+
+    assert (inline["text"], inline["has_html"], inline["attachments"]) == ("Hello", True, [])
+    assert (attached["text"], attached["has_html"]) == ("", False)
+    assert attached["attachments"] == [{"filename": "grüße.html", "content_type": "text/html", "size_bytes": 8}]
+
+
 def test_a_message_without_an_id_gets_the_same_one_wherever_it_is_stored(tmp_path):
     text = "From: a@example.org\nSubject: No id\n\nHello\n"
 

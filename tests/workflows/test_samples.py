@@ -45,7 +45,7 @@ def test_inbox_triage_sorts_the_mailbox_and_has_nothing_to_do_a_second_time():
     assert "names no amount. Ask kontakt@schreinerei-falk.example" in failed.pop(
         "montage-rathaus@schreinerei-falk.example"
     )
-    assert "only 1 attachment (scan0113.tif)" in failed.pop("scan-0113@scanner.harbourpine.example")
+    assert "has no text; attached: scan0113.tif." in failed.pop("scan-0113@scanner.harbourpine.example")
     assert "current.recipients[0]" in failed.pop("x9x9x9@megadeal-lights.example")
     assert not failed
 

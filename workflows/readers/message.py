@@ -205,7 +205,7 @@ def _body_text(part: Message) -> str:
 
 def _is_body(part: Message) -> bool:
     """Whether a leaf is text to be read here; a multipart whose boundary is missing is read as the text it is."""
-    if part.get_content_disposition() == "attachment" or part.get_param("filename", header="content-disposition"):
+    if part.get_content_disposition() not in (None, "inline"):
         return False
     return part.get_content_type() in ("text/plain", "text/html") or (
         part.get_content_maintype() == "multipart" and not part.is_multipart()
