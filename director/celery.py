@@ -9,6 +9,8 @@ from celery import Celery, signals
 from director import embedded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "director.settings")
+# System checks import every page and endpoint, which a worker never serves; `manage.py up` and `migrate` run them.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 # Messages are JSON, so a worker run as root, as in most containers, is no worse off than any other program.
 warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")

@@ -24,9 +24,9 @@ from django.conf import settings
 from django.db import connection as django_connection
 
 from director import jsontools
-from executions import events
+from executions import attention, events
 from executions.engine import iterate, settle, sql
-from executions.engine.claim import Claimed, Claimer
+from executions.engine.claim import FIRST_BATCH, Claimed, Claimer
 from executions.engine.context import Contexts, RunContext
 from executions.engine.database import Connection, CountingCursor, connect
 from executions.engine.frames import Frame, FrameEnd
@@ -103,7 +103,9 @@ class _Slice:
         self.deadline = time.monotonic() + settings.DIRECTOR_SLICE_SECONDS
         self.outcome = Outcome()
         self.breakpoints = execution.breakpoints
+        self.called = False
         self.walks: set[asyncio.Task[None]] = set()
+        self.listening: asyncio.Task[None] | None = None
         self.publisher = events.Publisher(execution.number, execution.workflow_id)
         self.statements = CountingCursor.statements
 
@@ -111,18 +113,23 @@ class _Slice:
         """Claim and walk until time is up or nothing is left; then close the slice and settle the execution."""
         lease = timedelta(seconds=settings.DIRECTOR_LEASE_SECONDS)
         self.journal = Journal(
-            self.context.execution_id, self.context.workflow_id, self.slice_id, lease=lease, room=JOURNAL_ROOM
+            self.context.execution_id,
+            self.context.workflow_id,
+            self.slice_id,
+            breakpoints=self.breakpoints,
+            lease=lease,
+            room=JOURNAL_ROOM,
         )
         services = EngineServices(self.slice_id, self.plan)
         self.walker = Walker(
             self.plan, self.context, self.journal, services, max_value_bytes=settings.DIRECTOR_MAX_VALUE_BYTES
         )
-        self.journal.breakpoints = self.breakpoints
         self.claims = ThreadPoolExecutor(1, thread_name_prefix="claim")
         try:
             await self._work()
             await self._close()
         finally:
+            self._stop_listening()
             self.journal.close()
             self.claims.shutdown()
         return self.outcome
@@ -140,8 +147,7 @@ class _Slice:
                 walked_before = self.outcome.walked
                 claiming = self._claim()
                 continue
-            if self.outcome.walked == 0:
-                self._call_for_help(len(batch))
+            self._call_for_help(len(batch))
             # The next batch is claimed while this one is walked, unless its frames would wait behind long steps.
             ahead = self._claim() if self._has_time() and not self.walks else None
             await self._walk_batch(batch)
@@ -155,11 +161,12 @@ class _Slice:
         return asyncio.get_running_loop().run_in_executor(self.claims, self.claimer.claim)
 
     def _has_time(self) -> bool:
-        return time.monotonic() < self.deadline and not self.journal.control and not self.journal.lost
+        return time.monotonic() < self.deadline and not self.journal.held and not self.journal.lost
 
     def _call_for_help(self, claimed: int) -> None:
-        """A full first batch says that there is work for another worker, if one is free."""
-        if claimed >= 50:
+        """A full batch says that there is work for another worker, if one is free; one call for each slice."""
+        if claimed >= FIRST_BATCH and not self.called:
+            self.called = True
             nudge(self.context.execution_id)
 
     async def _walk_batch(self, batch: Claimed) -> None:
@@ -181,7 +188,17 @@ class _Slice:
         else:
             await self._walk_task(frame, block, scope)
 
+    def _listen(self) -> None:
+        """Hear of a pause also while no walk commits anything; where all is inline, commits follow each other closely."""
+        if self.listening is None:
+            self.listening = asyncio.create_task(attention.listen(self.context.execution_id, self.journal.look))
+
+    def _stop_listening(self) -> None:
+        if self.listening is not None:
+            self.listening.cancel()
+
     async def _walk_task(self, frame: Frame, block: BlockPlan, scope: dict[str, Any]) -> None:
+        self._listen()
         while len(self.walks) >= MAX_WALKS:
             await asyncio.wait(self.walks, return_when=asyncio.FIRST_COMPLETED)
         task = asyncio.create_task(self._walk_to_end(frame, block, scope))
@@ -218,7 +235,6 @@ class _Slice:
         self.outcome.more = self.outcome.status == "running" and _has_ready(self.session, self.context.execution_id)
         self._say()
         await self.publisher.publish_last(self.journal.changes, status=self.outcome.status)
-
 
     def _say(self) -> None:
         logger.info(

@@ -46,8 +46,8 @@ def worker(transactional_db: None, empty_redis: None) -> Iterator[Callable[..., 
     """
     started: list[processes.Running] = []
 
-    def start(**env: str) -> processes.Running:
-        started.append(processes.start_worker(f"test{len(started) + 1}", **env))
+    def start(*, ready: bool = True, **env: str) -> processes.Running:
+        started.append(processes.start_worker(f"test{len(started) + 1}", ready=ready, **env))
         return started[-1]
 
     yield start

@@ -108,12 +108,13 @@ class Running:
         self._said.close()
 
 
-def start_worker(name: str, **env: str) -> Running:
-    """Return a Celery worker that has connected and takes messages."""
+def start_worker(name: str, *, ready: bool = True, **env: str) -> Running:
+    """Return a Celery worker that has connected and takes messages, or one that is about to when not `ready`."""
     command = [*processes.worker(name), "--include", "tests.rig.step_types"]
     worker = Running(command, environment(**env))
-    worker.wait_until_it_says(f"{name}@")
-    worker.wait_until_it_says("ready.")
+    if ready:
+        worker.wait_until_it_says(f"{name}@")
+        worker.wait_until_it_says("ready.")
     return worker
 
 
