@@ -1,13 +1,14 @@
-"""Changes of records that no step made, kept with what was before and after; and a record's story made of both.
+"""Changes of records that no step's journal row tells of, kept with what was before and after.
 
-`log` is called in the transaction of the change. What steps did stands in the engine's journal, which lies above this
-app: whoever asks for a story, a past state or the origin of a field hands its entries in.
+`log` is called in the transaction of the change. How a record's changes and its steps make one story, what it was at
+some moment and who set each field is worked out in `records.timeline`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -72,3 +73,9 @@ def difference(before: Any, after: Any) -> list[dict[str, Any]]:
     """Return the JSON Patch (RFC 6902) that turns one JSON value into the other."""
     patch: list[dict[str, Any]] = make_patch(before, after).patch
     return patch
+
+
+def changes_of(record_id: UUID, *, since: datetime | None = None, limit: int | None = None) -> list[RecordChange]:
+    """Return the changes of a record (by primary key), newest first, with who made them. One query."""
+    rows = RecordChange.objects.filter(record_id=record_id).select_related("actor").order_by("-id")
+    return list((rows.filter(at__gte=since) if since else rows)[:limit])
