@@ -112,13 +112,16 @@ def _is_inline(step: StepPlan) -> bool:
 def _step(step: StepDefinition, parent: str | None, aliases: frozenset[str]) -> StepPlan:
     kind, options, path = registry.get(step.type), step.options, step.path
     config, compiled = config_template(kind, step.config, f"{path}.config")
-    when = compile_expression(options["when"], f"{path}.when") if "when" in options else None
+    when, pause_when = (
+        compile_expression(options[key], f"{path}.{key}") if key in options else None for key in ("when", "pause_when")
+    )
     heads = tuple(head_template(block, kind) for block in step.blocks)
     iterate = iterate_plan(step.config, compiled, path) if step.type == "iterate" else None
     create = (
         create_records(options["create_records"], f"{path}.create_records") if "create_records" in options else None
     )
-    templates = [config, *compiled.values(), when, *heads, iterate and iterate.over, iterate and iterate.over_records]
+    templates = [config, *compiled.values(), when, pause_when, *heads]
+    templates += [iterate.over, iterate.over_records] if iterate else []
     names = frozenset[str]().union(*(template.names for template in templates if template))
     return StepPlan(
         alias=step.alias,
@@ -138,6 +141,7 @@ def _step(step: StepDefinition, parent: str | None, aliases: frozenset[str]) -> 
         path=path,
         parent_alias=parent,
         names=names | kind.names(step.config) | (id_names(create) if create else frozenset()),
+        pause_when=pause_when,
     )
 
 
@@ -218,7 +222,7 @@ def id_names(create: CreateRecords) -> frozenset[str]:
 
 def _record_ids(step: StepPlan) -> frozenset[str]:
     iterate = step.iterate
-    templates = [step.config, *step.compiled.values(), step.when, *step.heads]
+    templates = [step.config, *step.compiled.values(), step.when, step.pause_when, *step.heads]
     templates += [iterate.over, iterate.over_records] if iterate else []
     templates += [step.create.id_pattern] if step.create else []
     return frozenset[str]().union(*(template.record_ids for template in templates if template))

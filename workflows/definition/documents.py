@@ -186,7 +186,8 @@ class _YamlReader:
 
     def _take(self, event: yaml.Event) -> None:
         if isinstance(event, yaml.ScalarEvent):
-            self._keep(self._scalar(event), event.start_mark, event.anchor, self.nodes)
+            first_node = self.nodes + 1
+            self._keep(self._scalar(event), event.start_mark, event.anchor, first_node)
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             self._open(event)
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):

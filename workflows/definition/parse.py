@@ -150,6 +150,8 @@ class _Parser:
             else:
                 yield BlockDefinition(spec.key, path, self._steps(value, path, depth + 1))
             return
+        if value is None and spec.optional:
+            return
         if not isinstance(value, list) or not value:
             self._problem(
                 path, f"`{spec.key}` is missing: a list of `{spec.head}` ... `steps`, closed by `{spec.last}`"

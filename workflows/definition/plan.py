@@ -117,6 +117,7 @@ class StepPlan:
     blocks and heads: the step's own blocks and, in the same order, their heads: the expression of an `if`, the value of
     a `case`; None for the closing block and for a single body. compiled: the expressions among `type.raw_config`.
     path: place in the document, "steps[1].body[0]". names: every root name its own templates refer to.
+    pause_when: the frame is held back before the step when this is true.
     """
 
     alias: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -25,10 +25,15 @@ def rows_of(definition: Definition, version: WorkflowVersion) -> list[WorkflowSt
 
 def definition_of(version: WorkflowVersion) -> Definition:
     """Return the definition that a version's rows hold. One query; raises StepTypeUnknown for a type not installed."""
+    return definition_from(version.settings, WorkflowStep.objects.filter(version_id=version.pk))
+
+
+def definition_from(settings: Mapping[str, Any], rows: Iterable[WorkflowStep]) -> Definition:
+    """Return the definition made of a version's settings and its rows, in whatever order they come."""
     children: defaultdict[tuple[UUID | None, str], list[WorkflowStep]] = defaultdict(list)
-    for row in WorkflowStep.objects.filter(version_id=version.pk).order_by("position"):
+    for row in sorted(rows, key=lambda row: row.position):
         children[row.parent_id, row.branch].append(row)
-    return Definition(version.settings, _steps(children, None, "", "steps"))
+    return Definition(settings, _steps(children, None, "", "steps"))
 
 
 def document_of(definition: Definition) -> dict[str, Any]:
@@ -63,7 +68,8 @@ def _add_rows(
 
 def _heads(step: StepDefinition) -> dict[str, Any]:
     spec = registry.get(step.type).blocks
-    return {spec.key: [_head(block, spec) for block in step.blocks]} if spec and spec.many else {}
+    named = spec and spec.many and (step.blocks or not spec.optional)
+    return {spec.key: [_head(block, spec) for block in step.blocks]} if spec and named else {}
 
 
 def _head(block: BlockDefinition, spec: BlockSpec) -> dict[str, Any]:
@@ -109,7 +115,7 @@ def _document_step(step: StepDefinition) -> dict[str, Any]:
 
 def _document_blocks(step: StepDefinition) -> dict[str, Any]:
     spec = registry.get(step.type).blocks
-    if spec is None:
+    if spec is None or (spec.optional and not step.blocks):
         return {}
     if not spec.many:
         return {spec.key: [_document_step(inner) for block in step.blocks for inner in block.steps]}

@@ -76,6 +76,7 @@ CREATE_RECORDS: dict[str, Any] = {
 OPTIONS: dict[str, Any] = {
     "description": {"type": "string", "maxLength": 10_000},
     "when": EXPRESSION,
+    "pause_when": EXPRESSION,
     "retry": RETRY,
     "timeout": DURATION,
     "store_to_record": {"type": "boolean"},
@@ -161,11 +162,18 @@ def _problems(error: ValidationError, path: str) -> Iterator[DefinitionProblem]:
     elif rule == "required":
         missing = next(key for key in wanted if f"{key!r} is a required" in error.message)
         yield DefinitionProblem(where, f"`{missing}` is missing")
+    elif rule == "anyOf" and error.context:
+        yield from _problems(min(error.context, key=_distance), path)
     elif rule == "enum":
         choices = [str(choice) for choice in wanted]
         yield DefinitionProblem(where, f"{given!r} is not one of {', '.join(choices)}", nearest(str(given), choices))
     else:
         yield DefinitionProblem(where, _sentence(rule, wanted, given, error))
+
+
+def _distance(error: ValidationError) -> tuple[bool, int]:
+    """How far an alternative is from what was given: one of another kind is farther than any of the same kind."""
+    return error.validator == "type", -len(error.absolute_path)
 
 
 def _sentence(rule: str, wanted: Any, given: Any, error: ValidationError) -> str:

@@ -79,6 +79,8 @@ def _check_config(step: StepDefinition, kind: StepType, names: Names) -> Problem
     path = f"{step.path}.config"
     for key, message in kind.problems(step.config):
         yield DefinitionProblem(f"{path}.{key}" if key else path, message)
+    for index, message in kind.head_problems(step.config, [block.head for block in step.blocks]):
+        yield DefinitionProblem(step.blocks[index].path, message)
     yield from names.check(step.path, kind.names(step.config), path)
 
 

@@ -56,8 +56,9 @@ def _heads(step: StepDefinition, kind: StepType) -> Iterator[Written]:
 
 
 def _options(step: StepDefinition) -> Iterator[Written]:
-    if "when" in step.options:
-        yield Written(f"{step.path}.when", step.options["when"], True)
+    for key in ("when", "pause_when"):
+        if key in step.options:
+            yield Written(f"{step.path}.{key}", step.options[key], True)
     create = step.options.get("create_records")
     pattern = create.get("id_pattern") if isinstance(create, Mapping) else None
     if isinstance(pattern, str) and pattern != UNIQUE_IDS:

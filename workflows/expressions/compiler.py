@@ -207,7 +207,7 @@ class ExpressionCompiler:
         return closures.method(self.expression(target.node), target.attr, self._arguments(node))
 
     def _function(self, node: nodes.Call, name: str) -> Closure:
-        if name == "now" and not node.args and not node.kwargs:
+        if name == "now" and self._arguments(node) == ([], {}):
             self.names.add("now")
             return closures.now
         if name not in FUNCTIONS:

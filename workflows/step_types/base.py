@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -103,13 +103,14 @@ class BlockSpec:
 
     key: the document's key that holds them. many: a list of blocks with a head (`branches`, `cases`) rather than one
     list of steps (`body`). head: the key of a block's condition ("if", "case"); last: the key of the closing block
-    without a condition ("else", "default").
+    without a condition ("else", "default"). optional: whether a step may be without them.
     """
 
     key: str
     many: bool = False
     head: str = ""
     last: str = ""
+    optional: bool = False
 
 
 class StepType:
@@ -144,6 +145,10 @@ class StepType:
 
     def problems(self, config: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         """Yield (key of the config, what is wrong with it) for what the schema cannot say."""
+        return ()
+
+    def head_problems(self, config: Mapping[str, Any], heads: Sequence[Any]) -> Iterable[tuple[int, str]]:
+        """Yield (number of the block, what is wrong with its head) for heads that the config does not know."""
         return ()
 
     def names(self, config: Mapping[str, Any]) -> frozenset[str]:

@@ -10,6 +10,7 @@ import logging
 import re
 from importlib import import_module
 from importlib.metadata import entry_points
+from threading import Lock
 
 from jsonschema import Draft202012Validator
 
@@ -37,6 +38,7 @@ BUILT_IN = (
 
 _types: dict[str, StepType] = {}
 _loaded = False
+_loading = Lock()
 
 
 def register(step_type: StepType) -> None:
@@ -71,13 +73,16 @@ def _load() -> None:
     global _loaded
     if _loaded:
         return
-    _loaded = True
-    earlier = dict(_types)
-    for path in BUILT_IN:
-        module, name = path.split(".")
-        register(getattr(import_module(f"workflows.step_types.{module}"), name)())
-    _load_installed()
-    _types.update(earlier)
+    with _loading:
+        if _loaded:
+            return
+        earlier = dict(_types)
+        for path in BUILT_IN:
+            module, name = path.split(".")
+            register(getattr(import_module(f"workflows.step_types.{module}"), name)())
+        _load_installed()
+        _types.update(earlier)
+        _loaded = True
 
 
 def _load_installed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import selectors
 import struct
@@ -61,6 +62,12 @@ class Runner:
         if "error" in reply:
             raise CodeFailed(reply["error"].rstrip("."), reply["line"])
         return reply["value"]
+
+    def close(self) -> None:
+        """End the child, if there is one of this process."""
+        with self._lock:
+            if self._process is not None and self._owner == os.getpid():
+                self._end(self._process)
 
     def _exchange(self, message: bytes) -> bytes:
         process, seconds = self._running()
@@ -148,6 +155,7 @@ def _start() -> subprocess.Popen[bytes]:
 
 
 _runner = Runner()
+atexit.register(_runner.close)
 
 
 def run(source: str, arguments: dict[str, Any]) -> Any:

@@ -11,21 +11,17 @@ from workflows.expressions.operators import COMPARISON
 from workflows.expressions.views import RecordView
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 _KINDS: dict[str, Callable[..., bool]] = {
     "defined": lambda value: value is not MISSING,
     "undefined": lambda value: value is MISSING,
     "none": lambda value: value is None,
     "string": lambda value: isinstance(value, str),
-    "number": _is_number,
+    "number": lambda value: isinstance(value, int | float),  # true and false too, as in Jinja
     "integer": lambda value: type(value) is int,
     "float": lambda value: type(value) is float,
     "boolean": lambda value: isinstance(value, bool),
     "mapping": lambda value: isinstance(value, Mapping | RecordView),
-    "sequence": lambda value: isinstance(value, list | tuple | str | range),
+    "sequence": lambda value: isinstance(value, list | tuple | str | range | Mapping),  # as in Jinja
     "iterable": lambda value: isinstance(value, list | tuple | str | range | Mapping),
     "true": lambda value: value is True,
     "false": lambda value: value is False,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from html import unescape
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from jinja2 import filters as jinja
-from markupsafe import Markup, escape
+from markupsafe import escape
 
 from workflows.expressions.failures import Failure
 from workflows.expressions.filters.registry import ENVIRONMENT, register
@@ -107,7 +109,21 @@ def format_values(value: Any, budget: Budget, *args: Any, **kwargs: Any) -> str:
 
 @register("striptags")
 def striptags(value: Any, budget: Budget) -> str:
-    return Markup(to_text(value)).striptags()  # noqa: S704 - the tags are taken out
+    """The text between tags and comments, entities read, white space as single blanks."""
+    return " ".join(unescape("".join(_between_tags(to_text(value)))).split())
+
+
+def _between_tags(text: str) -> Iterator[str]:
+    """Yield what stands between tags, in one pass however many there are; an unclosed tag is taken for text."""
+    position = 0
+    while (start := text.find("<", position)) >= 0:
+        closing = "-->" if text.startswith("<!--", start) else ">"
+        end = text.find(closing, start)
+        if end < 0:
+            break
+        yield text[position:start]
+        position = end + len(closing)
+    yield text[position:]
 
 
 @register("escape", "e")
