@@ -36,8 +36,7 @@ def up(data: Path, port: int) -> Running:
 
 def test_one_command_runs_everything_and_one_ctrl_c_stops_it(data: Path):
     port = free_port()
-    director = up(data, port)
-    try:
+    with up(data, port) as director:
         director.wait_until_it_says(f"director | running at http://localhost:{port}")
         with urllib.request.urlopen(f"http://localhost:{port}/accounts/login/") as answer:
             assert answer.status == 200
@@ -46,14 +45,14 @@ def test_one_command_runs_everything_and_one_ctrl_c_stops_it(data: Path):
         first_worker = int(re.search(r"worker1 \| started as process (\d+)", director.output)[1])
         os.kill(first_worker, signal.SIGKILL)
         director.wait_until_it_says("worker1 | was ended by SIGKILL; starting it again in 1 s")
-        wait_for(lambda: director.output.count("ready.") == 2, what="the second start of the worker")
+        director.wait_until(lambda: director.output.count("ready.") == 2, what="second start of the worker")
 
-        second = up(data, free_port())
-        wait_for(lambda: not second.is_alive, what="the refusal of a second start")
-        assert second.exit_code == 1
-        assert f"Director is already running with the data folder {data} (process {director.pid} at" in second.output
-        assert "--data-dir" in second.output
-        second.clean_up()
+        with up(data, free_port()) as second:
+            wait_for(lambda: not second.is_alive, what="the refusal of a second start")
+            assert second.exit_code == 1
+            refusal = f"Director is already running with the data folder {data} (process {director.pid} at"
+            assert refusal in second.output
+            assert "--data-dir" in second.output
 
         director.send(signal.SIGINT)
         wait_for(lambda: not director.is_alive, what="the end of everything")
@@ -62,8 +61,6 @@ def test_one_command_runs_everything_and_one_ctrl_c_stops_it(data: Path):
         assert not accepts(port)
         assert not answers(Layout.of(data).postgres_socket)
         assert not answers(Layout.of(data).redis_socket)
-    finally:
-        director.clean_up()
 
 
 def test_an_occupied_port_is_refused_with_the_way_out(data: Path):
@@ -72,10 +69,8 @@ def test_an_occupied_port_is_refused_with_the_way_out(data: Path):
         occupier.listen()
         port = occupier.getsockname()[1]
 
-        director = up(data, port)
-        wait_for(lambda: not director.is_alive, what="the refusal")
-
-    assert director.exit_code == 1
-    assert f"Port {port} on 127.0.0.1 cannot be used: Address already in use." in director.output
-    assert f"--port {port + 1}" in director.output
-    director.clean_up()
+        with up(data, port) as director:
+            wait_for(lambda: not director.is_alive, what="the refusal")
+            assert director.exit_code == 1
+            assert f"Port {port} on 127.0.0.1 cannot be used: Address already in use." in director.output
+            assert f"--port {port + 1}" in director.output

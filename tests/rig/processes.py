@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 from django.conf import settings
 from django.db import connection
@@ -33,7 +34,7 @@ def environment(**over: str) -> dict[str, str]:
 
 
 class Running:
-    """A process with what it has said so far."""
+    """A process with what it has said so far; a `with` block ends it."""
 
     def __init__(self, command: Sequence[str], env: dict[str, str]) -> None:
         self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by clean_up)
@@ -47,6 +48,12 @@ class Running:
             start_new_session=True,
             preexec_fn=die_with_parent,
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clean_up()
 
     @property
     def pid(self) -> int:
