@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -56,14 +56,24 @@ class Changes:
 
 
 class Journal:
-    """The writer of one slice. `put` from the loop's thread only; `control` is what the last commit read."""
+    """The writer of one slice. `put` from the loop's thread only; `control` and `breakpoints` are what it read last."""
 
-    def __init__(self, execution_id: UUID, workflow_id: UUID, slice_id: int, *, lease: timedelta, room: int) -> None:
+    def __init__(
+        self,
+        execution_id: UUID,
+        workflow_id: UUID,
+        slice_id: int,
+        *,
+        breakpoints: Mapping[str, Any],
+        lease: timedelta,
+        room: int,
+    ) -> None:
         self.execution_id, self.workflow_id, self.slice_id = execution_id, workflow_id, slice_id
         self.shard = slice_id % SHARDS
         self.lease = lease
-        self.control = ""
-        self.breakpoints: dict[str, list[str]] = {}
+        self._changes_known = breakpoints.get("changes", 0)
+        self._hear("", dict(breakpoints))
+        self._asked_to_look = False
         self.lost = False
         self.changes = Changes()
         self._entries: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
@@ -102,6 +112,11 @@ class Journal:
         assert marker.durable is not None
         await asyncio.wrap_future(marker.durable)
 
+    def look(self) -> None:
+        """Ask the writer to read at once what people want of the run."""
+        self._asked_to_look = True
+        self.put(Entry(None, Work()))  # type: ignore[arg-type]
+
     def check(self) -> None:
         """Raise what ended the writer, if anything has."""
         if self._failure is not None:
@@ -132,7 +147,8 @@ class Journal:
                 self._commit(session, taken)
                 self._announce(taken)
                 taken.clear()
-            if time.monotonic() >= next_beat:
+            if self._asked_to_look or time.monotonic() >= next_beat:
+                self._asked_to_look = False
                 self._extend_lease(session)
                 next_beat = time.monotonic() + beat
 
@@ -151,7 +167,13 @@ class Journal:
         found = session.execute(sql.EXTEND_LEASE, {"slice": self.slice_id, "lease": self.lease}).fetchone()
         if found is None:
             raise LeaseLost
-        self.control, self.breakpoints = found
+        self._hear(*found)
+
+    def _hear(self, control: str, breakpoints: dict[str, Any]) -> None:
+        """Take in what people want. `held`: nothing more is to be begun here, for the run is paused, cancelled or changed."""
+        is_stale = breakpoints.pop("changes", 0) != self._changes_known
+        self.control, self.breakpoints = control, breakpoints
+        self.held = is_stale or bool(control)
 
     def _commit(self, session: Connection, entries: list[Entry]) -> None:
         real = [entry for entry in entries if entry.frame is not None]
@@ -162,7 +184,7 @@ class Journal:
             if found is None:
                 raise LeaseLost
             Commit(self, session, real).write()
-        self.control, self.breakpoints = found
+        self._hear(*found)
 
     def _announce(self, entries: list[Entry]) -> None:
         for entry in entries:

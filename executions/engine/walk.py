@@ -111,12 +111,12 @@ class Walker:
         if recorded is not None and recorded.status in STEP_SETTLED:
             await self._reuse(frame, step, scope, recorded)
             return
-        if step.type.effect is not Effect.PURE:
-            self._heed_control(frame)
-        if step.pause_when is not None or self.journal.breakpoints:
-            self._heed_breakpoints(frame, step, scope)
+        if self.journal.held:
+            self._heed_control(frame, step)
         attempt = Attempt(frame, step, scope, recorded.attempt + 1 if recorded else 1, time.time(), time.perf_counter())
         try:
+            if (step.pause_when is not None or self.journal.breakpoints) and not _is_under_way(recorded):
+                self._heed_breakpoints(frame, step, scope)
             await self._attempt(attempt, recorded)
         except DirectorError as error:
             self._attempt_failed(attempt, error)
@@ -133,21 +133,34 @@ class Walker:
         if step.alias in self.run.stop_after:
             raise Parked(FrameEnd(FrameStatus.COMPLETE, "complete"))
 
-    def _heed_control(self, frame: Frame) -> None:
-        """At a step boundary: leave the frame when a person paused or cancelled the run."""
+    def _heed_control(self, frame: Frame, step: StepPlan, *, forgiven: int | None = None) -> NoReturn:
+        """At a step boundary: leave the frame, for a person paused, cancelled or changed the run.
+
+        A change makes it ready again: the next slice knows what was changed.
+        """
+        at = step.alias
         if self.journal.control == "pause":
-            raise Parked(FrameEnd(FrameStatus.WAITING, "waiting", waiting_for=WaitingFor.PAUSE))
+            raise Parked(FrameEnd(FrameStatus.WAITING, "waiting", at, waiting_for=WaitingFor.PAUSE, forgiven=forgiven))
         if self.journal.control == "cancel":
-            raise Parked(FrameEnd(FrameStatus.CANCELLED, "discovered"))
+            raise Parked(FrameEnd(FrameStatus.CANCELLED, "discovered", at))
+        raise Parked(FrameEnd(FrameStatus.READY, "waiting", at, forgiven=forgiven))
 
     def _heed_breakpoints(self, frame: Frame, step: StepPlan, scope: Scope) -> None:
-        """Hold the frame back before a step that a person named, or whose `pause_when` is true; once at each step."""
-        if frame.passes == step.alias:
-            return
-        points = self.journal.breakpoints
-        named = step.alias in points.get("steps", ()) or str(frame.record_pk) in points.get("records", ())
-        if named or (step.pause_when is not None and _evaluated(step.pause_when.test, scope)):
+        """Hold the frame back when a person named its record; once before a step that is named or whose `pause_when` is true."""
+        if self._is_held(frame) or (frame.passes != step.alias and self._stops(step, scope)):
             raise Parked(FrameEnd(FrameStatus.WAITING, "waiting", step.alias, waiting_for=WaitingFor.PAUSE))
+
+    def _is_held(self, frame: Frame) -> bool:
+        points, record = self.journal.breakpoints, str(frame.record_pk)
+        if record in points.get("cancelled", ()):
+            raise Parked(FrameEnd(FrameStatus.CANCELLED, "discovered"))
+        only = points.get("only", {}).get(frame.alias)
+        return record in points.get("records", ()) or (only is not None and record not in only)
+
+    def _stops(self, step: StepPlan, scope: Scope) -> bool:
+        if step.alias in self.journal.breakpoints.get("steps", ()):
+            return True
+        return step.pause_when is not None and _evaluated(step.pause_when.test, scope)
 
     async def _attempt(self, attempt: Attempt, recorded: Recorded | None) -> None:
         step, scope = attempt.step, attempt.scope
@@ -203,11 +216,14 @@ class Walker:
         )
 
     def _heed_control_after_intent(self, attempt: Attempt) -> None:
-        """The commit of the intent may have brought the news of a pause: the effect has not begun, so it need not."""
-        if self.journal.control in ("pause", "cancel"):
-            held_back = {"code": "held_back", "message": "Not begun: the run was paused or cancelled just before."}
+        """The commit of the intent may have brought the news of a pause: the effect has not begun, so it need not.
+
+        Such an attempt does not count against the step's retry policy.
+        """
+        if self.journal.held:
+            held_back = {"code": "held_back", "message": "Not begun: the run was just paused, cancelled or changed."}
             self._record(attempt, StepStatus.FAILED, error=held_back)
-            self._heed_control(attempt.frame)
+            self._heed_control(attempt.frame, attempt.step, forgiven=attempt.number)
 
     async def _run(self, attempt: Attempt, config: Any) -> Any:
         """Run the step type; whatever it raises comes out as a DirectorError."""
@@ -439,6 +455,10 @@ def _describe(error: DirectorError, step: StepPlan, attempt: int) -> dict[str, A
 def fingerprint(rendered: bytes | None) -> str:
     """Return what an effect's rendered input is recognised by."""
     return hashlib.sha256(rendered or b"null").hexdigest()
+
+
+def _is_under_way(recorded: Recorded | None) -> bool:
+    return recorded is not None and recorded.status == StepStatus.RUNNING
 
 
 def _is_pure(step: StepPlan) -> bool:

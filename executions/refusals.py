@@ -1,0 +1,143 @@
+"""What is refused of those who intervene in runs or replay them: leaves of the tree in `executions.errors`.
+
+ExecutionError
+  RecordNotInRun 404
+  NothingPaused, NothingToCancel, NothingToReplay, NotInterrupted 409
+  StepUnknown, ModificationRefused, ReplayRefused 422
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from executions.errors import ExecutionError
+
+
+class RecordNotInRun(ExecutionError):
+    code = "record_not_in_run"
+    http_status = 404
+
+    def __init__(self, number: int, record_id: str, near: str | None = None) -> None:
+        super().__init__(number, record_id, near)
+        self.number, self.record_id, self.near = number, record_id, near
+
+    @property
+    def message(self) -> str:
+        hint = f' Did you mean "{self.near}"?' if self.near else ""
+        return f'Execution #{self.number} does not walk a record "{self.record_id}".{hint}'
+
+
+class NothingPaused(ExecutionError):
+    code = "nothing_paused"
+    http_status = 409
+
+    def __init__(self, number: int, status: str) -> None:
+        super().__init__(number, status)
+        self.number, self.status = number, status
+
+    @property
+    def message(self) -> str:
+        return f"Execution #{self.number} is {self.status}, and nothing of it is paused; there is nothing to resume."
+
+
+class NothingToCancel(ExecutionError):
+    code = "nothing_to_cancel"
+    http_status = 409
+
+    def __init__(self, number: int, records: list[str]) -> None:
+        super().__init__(number, records)
+        self.number, self.records = number, records
+
+    @property
+    def message(self) -> str:
+        return f"Execution #{self.number} has nothing left to do for {', '.join(self.records[:5])}: it is over there."
+
+
+class NothingToReplay(ExecutionError):
+    code = "nothing_to_replay"
+    http_status = 409
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(number, reason)
+        self.number, self.reason = number, reason
+
+    @property
+    def message(self) -> str:
+        return f"There is nothing of execution #{self.number} to replay: {self.reason}."
+
+
+class NotInterrupted(ExecutionError):
+    """A decision about a step that is not the one its record failed at."""
+
+    code = "not_interrupted"
+    http_status = 409
+
+    def __init__(self, alias: str, status: str) -> None:
+        super().__init__(alias, status)
+        self.alias, self.status = alias, status
+
+    @property
+    def message(self) -> str:
+        return (
+            f"Step {self.alias} is {self.status}, so there is nothing to decide about it. Decisions are about a step "
+            "at which a record failed or was interrupted."
+        )
+
+
+class StepUnknown(ExecutionError):
+    code = "step_unknown"
+    http_status = 422
+
+    def __init__(self, alias: str, where: str, known: Iterable[str]) -> None:
+        super().__init__(alias, where, sorted(known))
+        self.alias, self.where = alias, where
+        self.near = next(iter(get_close_matches(alias, list(known), n=1)), None)
+
+    @property
+    def message(self) -> str:
+        hint = f' Did you mean "{self.near}"?' if self.near else ""
+        return f'{self.where} has no step "{self.alias}".{hint}'
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"step": self.alias, "suggestion": self.near}
+
+
+class ModificationRefused(ExecutionError):
+    """path: place in what was given ("steps.classify.output")."""
+
+    code = "modification_refused"
+    http_status = 422
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    @property
+    def message(self) -> str:
+        return f"{self.path}: {self.reason}."
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"path": self.path}
+
+
+class ReplayRefused(ExecutionError):
+    """reasons: all of them, in words."""
+
+    code = "replay_refused"
+    http_status = 422
+
+    def __init__(self, number: int, reasons: list[str]) -> None:
+        super().__init__(number, reasons)
+        self.number, self.reasons = number, reasons
+
+    @property
+    def message(self) -> str:
+        return f"Execution #{self.number} cannot be replayed like this: {'; '.join(self.reasons)}."
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"reasons": self.reasons}
