@@ -145,6 +145,7 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "executions.sweep", "schedule": 1.0},
+    "tend-records": {"task": "records.tend", "schedule": 15.0},
     "remove-expired": {"task": "executions.remove_expired", "schedule": 3600.0},
 }
 

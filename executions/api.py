@@ -20,7 +20,7 @@ from executions.queries.lists import PEOPLE, ExecutionFilter, with_records
 from executions.queries.progress import progress
 from executions.queries.stories import get_step_for
 from executions.states import ExecutionStatus, StepStatus
-from records.masking import mask_tree
+from records.api.base import MaskedField
 from workflows.services import get_version, get_workflow_for
 
 REPLAYED = "Idempotency-Replayed"
@@ -33,13 +33,6 @@ KEY_HEADER = OpenApiParameter(
 LABEL_PARAMETER = OpenApiParameter(
     "label.{name}", str, description="Only executions with this label, such as `label.client=acme`; may be repeated."
 )
-
-
-class MaskedField(serializers.Field[Any, Any, Any, Any]):
-    """Any JSON value, its secrets masked."""
-
-    def to_representation(self, value: Any) -> Any:
-        return mask_tree(value)
 
 
 class StartSerializer(serializers.Serializer[Any]):
@@ -75,9 +68,9 @@ class ExecutionSerializer(serializers.Serializer[Any]):
     trigger_type = serializers.ChoiceField(TriggerType.choices, source="execution.trigger_type")
     trigger_data = MaskedField(source="execution.trigger_data")
     labels = serializers.DictField(source="execution.labels")
-    started_by = serializers.CharField(source="execution.started_by.username", allow_null=True, default=None)
+    started_by = serializers.CharField(source="execution.started_by.username", allow_null=True)
     replay_of = serializers.UUIDField(source="execution.replay_of_id", allow_null=True)
-    error = MaskedField(source="execution.error", allow_null=True)
+    error = MaskedField(source="execution.error")
     records = serializers.DictField(child=serializers.IntegerField())
     created_at = serializers.DateTimeField(source="execution.created_at")
     started_at = serializers.DateTimeField(source="execution.started_at", allow_null=True)
@@ -117,8 +110,8 @@ class StepSerializer(serializers.Serializer[Any]):
     alias = serializers.CharField()
     attempt = serializers.IntegerField()
     status = serializers.ChoiceField(StepStatus.choices)
-    record = serializers.CharField(source="record.record_id", allow_null=True, default=None)
-    error = MaskedField(allow_null=True)
+    record = serializers.CharField(source="record.record_id", allow_null=True)
+    error = MaskedField()
     started_at = serializers.DateTimeField()
     duration_ms = serializers.FloatField(allow_null=True)
 
@@ -126,8 +119,8 @@ class StepSerializer(serializers.Serializer[Any]):
 class StepDetailSerializer(StepSerializer):
     """A journal row with what went in and what came out."""
 
-    input = MaskedField(allow_null=True)
-    output = MaskedField(allow_null=True)
+    input = MaskedField()
+    output = MaskedField()
 
 
 class RetriedSerializer(serializers.Serializer[Any]):

@@ -45,16 +45,18 @@ def position(request: Request, cursor: str | None) -> Any:
         raise CursorInvalid from error
 
 
-def page_response(request: Request, results: Any, next_key: Any) -> Response:
-    """Return the answer of a list: `results` and `next`, the latter also as a Link header.
-
-    next_key: a JSON value that `position` gives back for the next page; None on the last page.
-    """
+def next_url(request: Request, next_key: Any) -> str | None:
+    """Return the address of the page after `next_key` (a JSON value, given back by `position`); None after the last."""
     if next_key is None:
-        return Response({"results": results, "next": None})
+        return None
     cursor = signing.dumps(next_key, salt=_salt(request))
-    url = replace_query_param(request.build_absolute_uri(), "cursor", cursor)
-    return Response({"results": results, "next": url}, headers={"Link": f'<{url}>; rel="next"'})
+    return replace_query_param(request.build_absolute_uri(), "cursor", cursor)
+
+
+def page_response(request: Request, results: Any, next_key: Any) -> Response:
+    """Return the answer of a list: `results` and `next` (see `next_url`), the latter also as a Link header."""
+    url = next_url(request, next_key)
+    return Response({"results": results, "next": url}, headers={"Link": f'<{url}>; rel="next"'} if url else None)
 
 
 def page_of(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from director.api.errors import BodyInvalid, Fault, HeaderInvalid, ParameterInvalid, did_you_mean
+from director.api.errors import BodyInvalid, Fault, HeaderInvalid, ParameterInvalid, VersionChanged, did_you_mean
 from director.api.problems import faults_of, pointer
+from director.errors import DirectorError
 from director.jsontools import UNSTORABLE
 
 Shape = type[serializers.Serializer[Any]]
@@ -23,7 +25,7 @@ def read_query(request: Request, shape: Shape, *, free: tuple[str, ...] = ()) ->
     free: parameters that begin with one of these (`label.client`) are left to the caller.
     Raises ParameterInvalid with every fault; an unknown parameter is one, for a misspelt filter would match everything.
     """
-    given = _query(request)
+    given = query_parameters(request)
     named = {name: value for name, value in given.items() if not name.startswith(free)}
     reader = shape(data=named)
     faults = list(_unknown("parameter", named, {*reader.fields, "format"}))
@@ -37,9 +39,16 @@ def read_query(request: Request, shape: Shape, *, free: tuple[str, ...] = ()) ->
     return dict(reader.validated_data)
 
 
+def query_parameters(request: Request) -> dict[str, str]:
+    """Return the query parameters; of one given several times, the last."""
+    return {name: str(value) for name, value in request.query_params.dict().items()}
+
+
 def prefixed(request: Request, prefix: str) -> dict[str, str]:
     """Return the parameters `<prefix><name>=<value>` as {name: value}."""
-    return {name.removeprefix(prefix): value for name, value in _query(request).items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): value for name, value in query_parameters(request).items() if name.startswith(prefix)
+    }
 
 
 def read_body(request: Request, shape: Shape, *, partial: bool = False) -> dict[str, Any]:
@@ -86,15 +95,22 @@ def expected_revision(request: Request) -> int | None:
     return int(found[1])
 
 
+@contextmanager
+def if_match(request: Request) -> Iterator[int | None]:
+    """Give the revision that If-Match demands; a service's refusal of it becomes 412, as HTTP has it."""
+    expected = expected_revision(request)
+    try:
+        yield expected
+    except DirectorError as error:
+        if expected is not None and error.data.get("expected_revision") == expected:
+            raise VersionChanged(error.message) from error
+        raise
+
+
 def is_current(request: Request, revision: int) -> bool:
     """Whether If-None-Match names this revision, so that 304 is the answer."""
     tags = [tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")]
     return etag(revision) in tags or "*" in tags
-
-
-def _query(request: Request) -> dict[str, str]:
-    """Return the query parameters; of one given several times, the last."""
-    return {name: str(value) for name, value in request.query_params.dict().items()}
 
 
 def _unknown(kind: str, given: Iterable[str], known: Collection[str]) -> Iterator[Fault]:

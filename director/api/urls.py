@@ -1,20 +1,28 @@
 """Every address under /api/. A name may hold slashes, so what follows a record's or variable's name comes first."""
 
-from django.urls import path, register_converter
+from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 
 from director.api import views
 from executions import api as executions
+from records.api import data, records, variables
 from workflows import api as workflows
 
 
 class Name(StringConverter):
     """Part of an address that is looked up in the database, which knows no NUL."""
 
-    regex = r"[^/\0]+"
+    regex = r"[^/\x00]+"
+
+
+class Names(StringConverter):
+    """The rest of an address: ids of records may hold slashes."""
+
+    regex = r"[^\x00]+"
 
 
 register_converter(Name, "name")
+register_converter(Names, "names")
 
 WORKFLOW = "workflows/<name:workflow>"
 EXECUTION = "executions/<name:execution>"
@@ -26,7 +34,13 @@ urlpatterns = [
     path(WORKFLOW, workflows.WorkflowDetail.as_view(), name="api-workflow"),
     path(f"{WORKFLOW}/definition", workflows.WorkflowDefinition.as_view()),
     path(f"{WORKFLOW}/executions", executions.WorkflowExecutions.as_view()),
+    path(f"{WORKFLOW}/data", data.Data.as_view()),
+    path(f"{WORKFLOW}/data/stats", data.Stats.as_view()),
+    path(f"{WORKFLOW}/variables", variables.VariableList.as_view()),
+    path(f"{WORKFLOW}/variables/<names:key>", variables.VariableDetail.as_view()),
+    path(f"{WORKFLOW}/records", records.RecordList.as_view()),
     path(f"{WORKFLOW}/records/retry-failed", executions.RetryFailedRecords.as_view()),
+    path(f"{WORKFLOW}/records/<names:record_id>", records.RecordDetail.as_view()),
     path("executions", executions.Executions.as_view(), name="api-executions"),
     path(EXECUTION, executions.ExecutionDetail.as_view(), name="api-execution"),
     path(f"{EXECUTION}/steps", executions.Steps.as_view()),
@@ -35,5 +49,5 @@ urlpatterns = [
     path(f"{EXECUTION}/pause", executions.Pause.as_view()),
     path(f"{EXECUTION}/resume", executions.Resume.as_view()),
     path(f"{EXECUTION}/cancel", executions.Cancel.as_view()),
-    path("<path:rest>", views.other_address),
+    re_path(r"^(?P<rest>[\s\S]+)$", views.other_address),
 ]

@@ -26,6 +26,7 @@ class Root(APIView):
 
     @extend_schema(
         operation_id="get_root",
+        tags=["entry"],
         responses=inline_serializer(
             "Root", {"user": serializers.CharField(), **{name: serializers.URLField() for name in ENTRIES}}
         ),

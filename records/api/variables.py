@@ -1,0 +1,145 @@
+"""Variables by REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers, status
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from director.api.paging import PageQuery, page_of
+from director.api.reading import etag, if_match, is_current, read_body, read_query
+from director.api.schema import page_shape
+from records.api.base import AnyField, DataView, ReasonQuery
+from records.api.records import IF_MATCH
+from records.models import WorkflowVariable
+
+
+class VariableSerializer(serializers.Serializer[Any]):
+    """A variable; a sensitive value is masked."""
+
+    key = serializers.CharField()
+    value = AnyField(source="shown")
+    schema = AnyField()
+    sensitive = serializers.BooleanField(source="is_sensitive")
+    reason = serializers.CharField(allow_blank=True)
+    revision = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class SetSerializer(serializers.Serializer[Any]):
+    """What a variable is to be; what is not said stays as it is."""
+
+    value = AnyField()
+    schema = AnyField(required=False, help_text="JSON Schema 2020-12 that values must fit; null for none.")
+    sensitive = serializers.BooleanField(required=False, allow_null=True, help_text="Null: judged by the key.")
+    reason = serializers.CharField(required=False, max_length=1000)
+
+
+class ChangeSerializer(SetSerializer):
+    """A change of a part of a variable."""
+
+    value = AnyField(required=False)
+
+
+class VariablesQuery(PageQuery):
+    """Which variables are meant."""
+
+    pattern = serializers.CharField(default="*", help_text="Of keys: `min_*`.")
+    step = serializers.CharField(default="", help_text="Alias of the step that they belong to.")
+    q = serializers.CharField(default="", help_text="Part of the key.")
+
+
+class TextRenderer(BaseRenderer):
+    """The formatted list; a refusal is a problem in JSON all the same."""
+
+    media_type = "text/plain"
+    format = "text"
+    charset = "utf-8"
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        return f"{data}\n".encode() if isinstance(data, str) else bytes(JSONRenderer().render(data))
+
+
+class VariableList(DataView):
+    """The variables of a workflow."""
+
+    renderer_classes = [JSONRenderer, TextRenderer]
+
+    @extend_schema(
+        operation_id="list_variables",
+        parameters=[VariablesQuery],
+        responses={
+            (200, "application/json"): page_shape(VariableSerializer),
+            (200, "text/plain"): OpenApiTypes.STR,
+        },
+    )
+    def get(self, request: Request, workflow: str) -> Response:
+        """List variables in the order of their keys; as text, all of them with a line for each."""
+        variables = self.open_data(request, workflow).variables
+        query = read_query(request, VariablesQuery)
+        if isinstance(request.accepted_renderer, TextRenderer):
+            return Response(variables.formatted(query["pattern"]))
+        rows = variables.query(query["pattern"], step=query["step"], text=query["q"])
+        return page_of(request, rows, query, VariableSerializer, key=("key",))
+
+
+class VariableDetail(DataView):
+    """One variable."""
+
+    @extend_schema(
+        operation_id="get_variable",
+        responses={200: VariableSerializer, 304: OpenApiResponse(description="As If-None-Match knows it.")},
+    )
+    def get(self, request: Request, workflow: str, key: str) -> Response:
+        """Return the variable, its revision in `ETag`."""
+        row = self.open_data(request, workflow).variables.row(key)
+        if is_current(request, row.revision):
+            return Response(status=status.HTTP_304_NOT_MODIFIED, headers={"ETag": etag(row.revision)})
+        return _answer(row)
+
+    @extend_schema(
+        operation_id="set_variable",
+        parameters=[IF_MATCH],
+        request=SetSerializer,
+        responses={
+            200: VariableSerializer,
+            201: OpenApiResponse(VariableSerializer, description="It is new."),
+        },
+    )
+    def put(self, request: Request, workflow: str, key: str) -> Response:
+        """Set the variable, new or not."""
+        asked = read_body(request, SetSerializer)
+        with if_match(request) as expected:
+            row = self.open_data(request, workflow).variables.set(key, **asked, expected_revision=expected)
+        return _answer(row, status.HTTP_201_CREATED if row.revision == 1 else status.HTTP_200_OK)
+
+    @extend_schema(
+        operation_id="change_variable", parameters=[IF_MATCH], request=ChangeSerializer, responses=VariableSerializer
+    )
+    def patch(self, request: Request, workflow: str, key: str) -> Response:
+        """Change parts of a variable that is there."""
+        asked = read_body(request, ChangeSerializer)
+        variables = self.open_data(request, workflow).variables
+        with if_match(request) as expected:
+            before = variables.row(key)
+            if "value" not in asked:  # which must not undo what another sets meanwhile
+                asked["value"], expected = before.value, before.revision if expected is None else expected
+            return _answer(variables.set(key, **asked, expected_revision=expected))
+
+    @extend_schema(operation_id="delete_variable", parameters=[IF_MATCH, ReasonQuery], responses={204: None})
+    def delete(self, request: Request, workflow: str, key: str) -> Response:
+        """Delete the variable."""
+        reason = read_query(request, ReasonQuery)["reason"]
+        with if_match(request) as expected:
+            self.open_data(request, workflow).variables.delete(key, reason=reason, expected_revision=expected)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _answer(row: WorkflowVariable, code: int = status.HTTP_200_OK) -> Response:
+    return Response(VariableSerializer(row).data, code, headers={"ETag": etag(row.revision)})
