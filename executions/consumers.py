@@ -1,6 +1,6 @@
 """The websocket of a page: hears of what the page shows, as long as its user may see it.
 
-`/ws/live/?execution=12` or `?workflows=<hex>,<hex>`; always also the user's own group. Every event is checked again before
+`/ws/live/?execution=12`, `?workflows=<hex>,<hex>` or `?me=1`; always also the user's own group. Every event is checked again before
 it is passed on, because a workflow may be unshared and a user switched off while a page is open. At most four events a
 second go to a page; events about the same thing are merged, the newest state wins.
 """
@@ -16,7 +16,7 @@ from uuid import UUID
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.contrib.auth import get_user_model
 
-from executions.events import execution_group, records_group
+from executions.events import execution_group, records_group, user_group
 from executions.models import Execution
 from workflows.models import Workflow
 
@@ -24,10 +24,6 @@ INTERVAL_SECONDS = 0.25
 REFUSED = 4403  # close code: not signed in, or nothing of what was asked for may be seen
 MAX_WORKFLOWS = 100
 MAX_RECORDS = 100  # named in a merged event
-
-
-def user_group(user_id: object) -> str:
-    return f"user.{user_id}"
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):
@@ -62,6 +58,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         number = asked.get("execution", [""])[0]
         if number.isascii() and number.isdigit() and len(number) < 19:
             return [execution_group(int(number))] if await self._sees_execution(user, int(number)) else []
+        if "me" in asked:
+            return [user_group(user.pk)]
         wanted = asked.get("workflows", [""])[0].split(",")[:MAX_WORKFLOWS]
         ids = [UUID(text) for text in wanted if _is_hex(text)]
         seen = Workflow.objects.all().visible_to(user).filter(pk__in=ids).values_list("pk", flat=True)
@@ -80,6 +78,18 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             return
         if await Workflow.objects.all().visible_to(user).filter(pk=event["workflow"]).aexists():
             self._queue(f"records {event['workflow']}", event)
+
+    async def prompt_created(self, event: dict[str, Any]) -> None:
+        await self._prompt(event)
+
+    async def prompt_resolved(self, event: dict[str, Any]) -> None:
+        await self._prompt(event)
+
+    async def _prompt(self, event: dict[str, Any]) -> None:
+        """News of a prompt, for the person it is for; on the page of a run for everyone who sees the run."""
+        user = await self._user()
+        if user is not None and (event["for_user"] or await self._sees_execution(user, event["execution"])):
+            self._queue(f"{event['type']} {event['execution']}", event)
 
     async def _user(self) -> Any:
         """The user as the database has them now; None, and the socket closed, when they may no longer sign in."""
@@ -107,9 +117,10 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The newer event, with the records of both; empty values do not hide what is known."""
+    """The newer event, with the records (or prompts) of both; empty values do not hide what is known."""
     said = {name: value for name, value in new.items() if value or name not in old}
-    return old | said | {"records": _newest(old.get("records") or [], new.get("records") or [])}
+    lists = {name for name in ("records", "prompts") if name in old or name in new}
+    return old | said | {name: _newest(old.get(name) or [], new.get(name) or []) for name in lists}
 
 
 def _newest(old: Iterable[dict[str, Any]], new: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What is told to open pages: small events that name what changed, sent after the commit that changed it.
 
-Groups: `execution.<number>`, `records.<workflow id as hex>`. An event that is lost can leave no page wrong: pages fetch
+Groups: `execution.<number>`, `records.<workflow id as hex>`, `user.<id>`. An event that is lost can leave no page wrong: pages fetch
 again what an event names, and everything after a reconnect.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,10 @@ def records_group(workflow_id: UUID) -> str:
     return f"records.{workflow_id.hex}"
 
 
+def user_group(user_id: object) -> str:
+    return f"user.{user_id}"
+
+
 def execution_changed(number: int, status: str = "") -> None:
     """Tell pages from synchronous code that the execution changed (paused, cancelled, retried)."""
     async_to_sync(_send)(execution_group(number), {"type": "execution.changed", "execution": number, "status": status})
@@ -40,6 +45,16 @@ def execution_changed(number: int, status: str = "") -> None:
 def records_changed(workflow_id: UUID) -> None:
     """Tell pages from synchronous code that records of the workflow changed."""
     async_to_sync(_send)(records_group(workflow_id), {"type": "records.changed", "workflow": str(workflow_id)})
+
+
+def send_all(messages: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Send events, each to its group, from synchronous code."""
+    async_to_sync(_send_all)(list(messages))
+
+
+async def _send_all(messages: list[tuple[str, dict[str, Any]]]) -> None:
+    for group, event in messages:
+        await _send(group, event)
 
 
 async def _send(group: str, event: dict[str, Any]) -> None:

@@ -32,6 +32,11 @@ WHERE frame_id = %s AND alias = %s AND attempt = %s AND status = 'running'
 STORE = """
 UPDATE workflow_records SET data = director_patch(data, %s), updated_at = now(), revision = revision + 1 WHERE id = %s
 """
+# Decided by other means than its answer: nobody is asked any more.
+WITHDRAW = """
+UPDATE human_prompts SET status = 'withdrawn', answered_at = now()
+WHERE frame_id = %s AND alias = %s AND attempt = %s AND status = 'open'
+"""
 WAKE = "UPDATE execution_frames SET status = 'ready', waiting_for = '', wake_at = NULL WHERE id = %s"
 
 
@@ -50,6 +55,7 @@ def finish_step(execution: Execution, frame_id: int, alias: str, attempt: int, o
         cursor.execute(FINISH, (Jsonb(output), frame_id, alias, attempt))
         if not cursor.rowcount:
             return False
+        cursor.execute(WITHDRAW, (frame_id, alias, attempt))
         _store(cursor, execution, alias, parked[1], output)
         cursor.execute(WAKE, (frame_id,))
         for kind, name, status, count in _shifts(parked[0], alias):

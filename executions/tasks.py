@@ -9,7 +9,7 @@ import psycopg
 from celery import shared_task
 from django.db import OperationalError, close_old_connections
 
-from executions import retention
+from executions import control, prompt_due, retention
 from executions.engine import slice as engine_slice
 from executions.engine import sweep as engine_sweep
 from executions.errors import LeaseLost
@@ -38,8 +38,18 @@ def sweep() -> None:
     """Take back what was lost, wake what is due, attend to what nobody looks at."""
     try:
         engine_sweep.sweep()
-    except psycopg.OperationalError as error:
+        control.end_pauses()
+        prompt_due.expire_due()
+        if prompt_due.is_news_due():
+            tell_of_prompts.delay()
+    except (psycopg.OperationalError, OperationalError) as error:
         logger.warning("the database is away: %s", error)
+
+
+@shared_task(name="executions.tell_of_prompts", expires=60)
+def tell_of_prompts() -> None:
+    """Announce new prompts, remind of old ones; apart from the sweep, because a mail server may be slow."""
+    prompt_due.remind_due()
 
 
 @shared_task(name="executions.remove_expired", expires=3600)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from executions.views import actions, lists, monitor, records, steps, workflows
+from executions.views import actions, lists, monitor, prompts, records, steps, workflows
 
 urlpatterns = [
     path("workflows/", workflows.workflow_list, name="workflow_list"),
@@ -21,6 +21,13 @@ urlpatterns = [
     path("executions/<int:number>/retry/", actions.execution_retry, name="execution_retry"),
     path("executions/<int:number>/steps/<int:pk>/", steps.step_page, name="step_page"),
     path("executions/<int:number>/steps/<int:pk>/<str:part>.json", steps.step_raw, name="step_raw"),
+    path("prompts/", prompts.prompt_list, name="prompt_list"),
+    path("prompts/many/", prompts.prompt_many, name="prompt_many"),
+    path("prompts/answer/<str:token>/", prompts.prompt_link, name="prompt_link"),
+    path("prompts/<uuid:pk>/", prompts.prompt_page, name="prompt_page"),
+    path("prompts/<uuid:pk>/fields/", prompts.prompt_fields_shown, name="prompt_fields_shown"),
+    path("prompts/<uuid:pk>/file/<str:field>/", prompts.prompt_file, name="prompt_file"),
+    path("executions/<int:number>/prompts/", prompts.execution_prompts, name="execution_prompts"),
     path("records/<uuid:pk>/", records.record_page, name="record_page"),
     path("records/<uuid:pk>/live/", records.record_live, name="record_live"),
     path("records/<uuid:pk>/raw.json", records.record_raw, name="record_raw"),

@@ -63,6 +63,10 @@ CANCEL_ROOTS = """
 UPDATE execution_frames SET status = 'cancelled', waiting_for = '', wake_at = NULL, finished_at = now()
 WHERE execution_id = %s AND parent_id IS NULL AND status IN ('ready', 'waiting')
 """
+# Index prompt_of_execution.
+WITHDRAW_PROMPTS = """
+UPDATE human_prompts SET status = 'withdrawn', answered_at = now() WHERE execution_id = %s AND status = 'open'
+"""
 SET_STATUS = "UPDATE executions SET status = %s WHERE id = %s AND status <> %s"
 
 
@@ -144,4 +148,5 @@ def _cancel_all(session: Connection, execution_id: UUID) -> None:
 def _finish(session: Connection, execution_id: UUID, status: str, error: Any) -> str:
     parameters = {"status": status, "execution": execution_id, "error": None if error is None else Jsonb(error)}
     session.execute(FINISH, parameters)
+    session.execute(WITHDRAW_PROMPTS, (execution_id,))
     return status

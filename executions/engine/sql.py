@@ -187,6 +187,9 @@ WITH RECURSIVE below AS (
 ), given_back AS (
     UPDATE workflow_records r SET status = 'discovered', frame_id = NULL, updated_at = now(), revision = r.revision + 1
     FROM ended e WHERE r.id = e.record_id AND r.frame_id = e.id
+), withdrawn AS (
+    UPDATE human_prompts p SET status = 'withdrawn', answered_at = now()
+    FROM ended e WHERE p.frame_id = e.id AND p.status = 'open'
 )
 SELECT alias, was, count(*) FROM ended GROUP BY alias, was
 """

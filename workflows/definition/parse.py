@@ -10,6 +10,7 @@ from workflows.definition.documents import Positions, read_document
 from workflows.definition.problems import DefinitionProblem
 from workflows.definition.schema import DOCUMENT, MAX_NESTING, MAX_STEPS, OPTIONS, STEP, check, unknown_keys
 from workflows.errors import DefinitionInvalid, DefinitionUnreadable, StepTypeUnknown
+from workflows.expressions.failures import nearest
 from workflows.step_types import registry
 from workflows.step_types.base import BlockSpec, StepType
 
@@ -136,11 +137,11 @@ class _Parser:
             return
         own = [step_type.blocks.key] if step_type.blocks else []
         known = dict.fromkeys([*COMMON_KEYS, *own, *OPTIONS])
-        config_keys = step_type.schema.get("properties", {})
         for problem in unknown_keys(value, known, path):
             key = problem.path.removeprefix(f"{path}.")
-            if key in config_keys:
-                problem = DefinitionProblem(problem.path, f"`{key}` belongs into `config`", f"config.{key}")
+            like = nearest(key, step_type.schema.get("properties", {}))
+            if like and (like == key or problem.suggestion is None):
+                problem = DefinitionProblem(problem.path, f"`{key}` belongs into `config`", f"config.{like}")
             self.problems.append(problem)
 
     def _blocks(self, value: Any, spec: BlockSpec, path: str, depth: int) -> Iterator[BlockDefinition]:
@@ -171,6 +172,7 @@ class _Parser:
         closes = spec.last in value
         self._check_head(value, spec, path, closes=closes, is_last=is_last, is_first=index == 0)
         steps = self._steps(value.get("steps", []), f"{path}.steps", depth + 1)
+        closes = closes or spec.head not in value  # a block without either was noted; nothing more is said of its head
         return BlockDefinition(str(index), path, steps, value.get(spec.head), value.get("label"), closes)
 
     def _check_head(
@@ -196,12 +198,13 @@ class _Parser:
 def _step_definition(value: Mapping[str, Any], path: str, blocks: tuple[BlockDefinition, ...]) -> StepDefinition:
     """Return the step; where a value has the wrong kind, which is a problem noted before, an empty one stands in."""
     config = value.get("config", {})
+    is_whole = isinstance(config, Mapping)
     return StepDefinition(
         path,
         _text(value.get("alias")),
-        _text(value.get("type")),
+        _text(value.get("type")) if is_whole else "",  # what the type says of a config is said of none
         _text(value.get("name")),
-        config if isinstance(config, Mapping) else {},
+        config if is_whole else {},
         {key: value[key] for key in OPTIONS if key in value},
         blocks,
     )

@@ -1,0 +1,136 @@
+"""Prompts and the clock: what happens when nobody answers, and who is told when. Called every second by the sweep.
+
+Over partial indexes of open prompts by when they are due, so that 10,000 which wait cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from executions import prompt_news, prompts
+from executions.models import HumanPrompt, PromptStatus
+
+# --- when nobody answers ----------------------------------------------------------------------------------------------
+
+# Set-wise: a prompt whose time-out fails its step only has to wake the frame, whose walker then fails it. SKIP LOCKED:
+# one that is being answered this very moment is answered. Indexes prompt_due, primary key of the frames.
+FAIL_DUE = """
+WITH due AS (
+    SELECT p.id, p.frame_id FROM human_prompts p JOIN execution_frames f ON f.id = p.frame_id
+    WHERE p.status = 'open' AND p.due_at <= now() AND p.on_timeout ->> 'do' = 'fail' AND f.status = 'waiting'
+    ORDER BY f.id LIMIT 2000 FOR NO KEY UPDATE OF f SKIP LOCKED
+), expired AS (
+    UPDATE human_prompts p SET status = 'timed_out', answered_at = now() FROM due
+    WHERE p.id = due.id AND p.status = 'open' RETURNING p.id, p.frame_id
+), woken AS (
+    UPDATE execution_frames f SET status = 'ready', waiting_for = '', wake_at = NULL FROM expired
+    WHERE f.id = expired.frame_id RETURNING f.id, f.execution_id, f.alias
+)
+SELECT expired.id, woken.execution_id, woken.alias FROM woken JOIN expired ON expired.frame_id = woken.id
+"""
+OTHERS_DUE = """
+SELECT p.id, p.frame_id FROM human_prompts p
+WHERE p.status = 'open' AND p.due_at <= now() AND p.on_timeout ->> 'do' <> 'fail' ORDER BY p.due_at LIMIT 200
+"""
+# What asked is over: such a prompt is not told of any more and nobody can answer it.
+WITHDRAW_ORPHANS = """
+UPDATE human_prompts p SET status = 'withdrawn', answered_at = now()
+WHERE p.status = 'open' AND p.due_at <= now() AND NOT EXISTS (
+    SELECT 1 FROM execution_frames f WHERE f.id = p.frame_id AND f.status IN ('ready', 'running', 'waiting'))
+"""
+TRY_FRAME = "SELECT 1 FROM execution_frames WHERE id = %s AND status = 'waiting' FOR NO KEY UPDATE SKIP LOCKED"
+
+
+def expire_due() -> int:
+    """Do what was said for prompts whose time is up; return how many. Three statements when there are none."""
+    failed = _fail_due()
+    with connection.cursor() as cursor:
+        cursor.execute(OTHERS_DUE)
+        others = cursor.fetchall()
+        done = sum(_expire(prompt_id, frame_id) for prompt_id, frame_id in others)
+        cursor.execute(WITHDRAW_ORPHANS)
+    return failed + done
+
+
+def _fail_due() -> int:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(FAIL_DUE)
+        expired = cursor.fetchall()
+        woken = Counter((execution_id, alias) for _, execution_id, alias in expired)
+        prompt_news.woken_on_commit(cursor, woken)
+    if expired:
+        prompt_news.resolved(_with_related([row[0] for row in expired]))
+    return len(expired)
+
+
+def _expire(prompt_id: UUID, frame_id: int) -> bool:
+    """Answer one prompt as its step says for this case; False when somebody else is at it."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(TRY_FRAME, (frame_id,))
+            if cursor.fetchone() is None:
+                return False
+        prompt = HumanPrompt.objects.select_related(*prompts.RELATED).get(pk=prompt_id)
+        if prompt.status != PromptStatus.OPEN:
+            return False
+        said = prompt.on_timeout
+        output = prompts.output_of(prompt, said["action"], said.get("answer", {}), by=None, timed_out=True)
+        prompts.finish(prompt, output, status=PromptStatus.TIMED_OUT)
+        prompt_news.resolved_on_commit([prompt])
+    return True
+
+
+def _with_related(ids: Sequence[UUID]) -> list[HumanPrompt]:
+    return list(HumanPrompt.objects.filter(pk__in=ids).select_related("execution", "workflow"))
+
+
+# --- what is told when ------------------------------------------------------------------------------------------------
+
+BATCH = 100
+
+
+def is_news_due() -> bool:
+    """Whether a prompt is to be announced, reminded of or escalated. Index prompt_next."""
+    return HumanPrompt.objects.filter(status=PromptStatus.OPEN, next_at__lte=timezone.now()).exists()
+
+
+def remind_due() -> int:
+    """Announce new prompts, remind of old ones and ask more people, as each prompt's ladder says; return how many."""
+    total = 0
+    while told := _next_batch():
+        for kind in ("announce", "escalate", "remind"):
+            prompt_news.tell([prompt for prompt, did in told if kind in did], kind)
+        total += len(told)
+    return total
+
+
+def _next_batch() -> list[tuple[HumanPrompt, set[str]]]:
+    """Take prompts off their next step of the ladder, committed before anything is told: nobody is told twice."""
+    now = timezone.now()
+    with transaction.atomic():
+        due = HumanPrompt.objects.filter(status=PromptStatus.OPEN, next_at__lte=now).order_by("next_at")
+        locked = due.select_for_update(no_key=True, skip_locked=True, of=("self",)).select_related(
+            "execution", "workflow"
+        )
+        taken = list(locked[:BATCH])
+        told = [(prompt, _climb(prompt, now)) for prompt in taken]
+        HumanPrompt.objects.bulk_update(taken, ["users", "groups", "ladder", "next_at"])
+    return told
+
+
+def _climb(prompt: HumanPrompt, now: datetime) -> set[str]:
+    """Do the steps of the ladder whose time has come, in memory; return which kinds they were."""
+    passed = [step for step in prompt.ladder if datetime.fromisoformat(step["at"]) <= now]
+    prompt.ladder = prompt.ladder[len(passed) :]
+    prompt.next_at = datetime.fromisoformat(prompt.ladder[0]["at"]) if prompt.ladder else None
+    for step in passed:
+        if step["do"] == "escalate" and (prompt.users or prompt.groups):
+            prompt.users = list(dict.fromkeys([*prompt.users, *step["users"]]))
+            prompt.groups = list(dict.fromkeys([*prompt.groups, *step["groups"]]))
+    return {step["do"] for step in passed}

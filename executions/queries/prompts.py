@@ -1,0 +1,176 @@
+"""Read models of the inbox: lists of prompts, alike ones together, and how many wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Min, Q, QuerySet
+from django.utils import timezone
+
+from director import paging
+from executions.models import Execution, HumanPrompt, PromptStatus
+from executions.prompts import asked_of, visible_to
+from records.titles import title_of
+
+COUNT_CAP = 1_000
+TABS = ("mine", "groups", "all", "answered", "timed_out")
+SOON = timedelta(minutes=30)
+RING = 47.1  # circumference of the countdown's ring
+ON_RUN_PAGE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFilter:
+    """tab: one of TABS. text: in the title, or the beginning of a record's id. workflow: a primary key."""
+
+    tab: str = "mine"
+    text: str = ""
+    workflow: UUID | None = None
+    alias: str = ""
+
+    def apply(self, user: Any) -> QuerySet[HumanPrompt]:
+        found = self._of_tab(user)
+        if self.text:
+            found = found.filter(Q(title__icontains=self.text) | Q(record__record_id__startswith=self.text))
+        if self.workflow:
+            found = found.filter(workflow=self.workflow)
+        return found.filter(alias=self.alias) if self.alias else found
+
+    def _of_tab(self, user: Any) -> QuerySet[HumanPrompt]:
+        if self.tab in ("mine", "groups"):
+            return asked_of(user, self.tab)
+        wanted = {"answered": PromptStatus.ANSWERED, "timed_out": PromptStatus.TIMED_OUT}.get(
+            self.tab, PromptStatus.OPEN
+        )
+        return visible_to(user).filter(status=wanted)
+
+    @property
+    def is_open(self) -> bool:
+        return self.tab in ("mine", "groups", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A prompt in a list, with what its countdown shows."""
+
+    prompt: HumanPrompt
+    now: datetime
+
+    @property
+    def left(self) -> timedelta:
+        return max(timedelta(), (self.prompt.due_at or self.now) - self.now)
+
+    @property
+    def is_soon(self) -> bool:
+        return self.left < SOON
+
+    @property
+    def ring(self) -> str:
+        """What is left of the ring, drawn in the amount of time that is left of all there was."""
+        whole = (self.prompt.due_at or self.now) - self.prompt.created_at
+        share = self.left / whole if whole else 0.0
+        return f"{min(1.0, share) * RING:.1f}"
+
+    @property
+    def record_title(self) -> str:
+        return title_of(self.prompt.record.data) if self.prompt.record else ""
+
+    @property
+    def then(self) -> str:
+        """What happens at the end, in two words."""
+        return f"then {ending_word(self.prompt)}"
+
+    @property
+    def ending(self) -> str:
+        return ending(self.prompt)
+
+
+def ending_word(prompt: HumanPrompt) -> str:
+    said = prompt.on_timeout
+    if said.get("do", "fail") == "fail":
+        return "failed"
+    return {"approve": "approved", "reject": "rejected"}.get(said["action"], _label(prompt, said["action"]).lower())
+
+
+def ending(prompt: HumanPrompt) -> str:
+    """What happens when nobody answers, as a sentence."""
+    said, what = prompt.on_timeout, "this record" if prompt.record_id else "this step"
+    if said.get("do", "fail") == "fail":
+        return f"If nobody answers, {what} fails" + (" and the rest goes on." if prompt.record_id else ".")
+    label = _label(prompt, said["action"])
+    if said["do"] == "default":
+        return f"If nobody answers, the default answer is taken: {label}."
+    return f"If nobody answers, it goes on as {label}."
+
+
+def _label(prompt: HumanPrompt, action: str) -> str:
+    return next((str(one["label"]) for one in prompt.actions if one["key"] == action), action)
+
+
+def prompts_page(user: Any, narrow: PromptFilter, cursor: str = "") -> paging.Page[Waiting]:
+    """Return a page of prompts: open ones soonest time-out first, others newest first. Three queries at most."""
+    at = paging.parse(cursor, (str, str))
+    found = narrow.apply(user).select_related("workflow", "execution", "record", "answered_by")
+    column = "due_at" if narrow.is_open else "answered_at"
+    ascending = narrow.is_open != bool(at and at.backwards)
+    if at:
+        found = found.filter(_beyond(column, at.key, up=ascending))
+    order = (column, "pk") if ascending else (f"-{column}", "-pk")
+    rows = list(found.order_by(*order)[: paging.PAGE_SIZE + 1])
+    page = paging.page_of(rows, at, lambda prompt: [getattr(prompt, column).isoformat(), str(prompt.pk)])
+    return paging.Page(in_list(page.rows), page.offset, page.total, page.next, page.previous)
+
+
+def _beyond(column: str, key: paging.Key, *, up: bool) -> Q:
+    word = "gt" if up else "lt"
+    return Q(**{f"{column}__{word}": key[0]}) | Q(**{column: key[0], f"pk__{word}": key[1]})
+
+
+def in_list(prompts: Iterable[HumanPrompt]) -> list[Waiting]:
+    now = timezone.now()
+    return [Waiting(prompt, now) for prompt in prompts]
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Prompts of one step of a workflow; first is the one whose time-out is soonest."""
+
+    first: Waiting
+    count: int
+
+
+def alike(user: Any, narrow: PromptFilter) -> list[Alike]:
+    """Return open prompts by workflow and step, soonest first, at most a page of them. Three queries."""
+    steps = narrow.apply(user).values("workflow", "alias").annotate(count=Count("pk"), due=Min("due_at"))
+    counts = {(one["workflow"], one["alias"]): one["count"] for one in steps.order_by("due")[: paging.PAGE_SIZE]}
+    soonest = narrow.apply(user).order_by("workflow", "alias", "due_at", "pk").distinct("workflow", "alias")
+    rows = in_list(soonest.select_related("workflow", "execution", "record"))
+    found = [Alike(row, counts[key]) for row in rows if (key := (row.prompt.workflow_id, row.prompt.alias)) in counts]
+    return sorted(found, key=lambda one: one.first.left)
+
+
+def waiting_for(user: Any, whose: str = "") -> int:
+    """Return how many open prompts wait for the user, up to COUNT_CAP."""
+    return asked_of(user, whose)[:COUNT_CAP].count()
+
+
+def tab_counts(user: Any) -> dict[str, int]:
+    """Return what stands beside the tabs. Three queries."""
+    week = timezone.now() - timedelta(days=7)
+    missed = visible_to(user).filter(status=PromptStatus.TIMED_OUT, answered_at__gte=week)
+    return {
+        "mine": waiting_for(user, "mine"),
+        "groups": waiting_for(user, "groups"),
+        "timed_out": missed[:COUNT_CAP].count(),
+    }
+
+
+def prompts_of_run(user: Any, execution: Execution) -> tuple[list[Waiting], int]:
+    """Return the run's open prompts that are soonest due, and how many are open. Index prompt_of_execution."""
+    found = visible_to(user).filter(execution=execution, status=PromptStatus.OPEN)
+    rows = found.select_related("workflow", "execution", "record").order_by("due_at", "pk")[:ON_RUN_PAGE]
+    return in_list(rows), found[:COUNT_CAP].count()

@@ -1,0 +1,1 @@
+"""Step types that need what runs know: people and their answers."""
