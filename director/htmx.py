@@ -21,7 +21,11 @@ def target(request: HttpRequest) -> str:
 
 
 def render_page(
-    request: HttpRequest, page: str, context: Mapping[str, Any], fragments: Mapping[str, str] | None = None, status: int = 200
+    request: HttpRequest,
+    page: str,
+    context: Mapping[str, Any],
+    fragments: Mapping[str, str] | None = None,
+    status: int = 200,
 ) -> HttpResponse:
     """Render the fragment template whose key is the request's target, else the whole page."""
     template = (fragments or {}).get(target(request), page)

@@ -1,7 +1,8 @@
-"""What every answer has in common: its headers, who may have it, in which zone its times are, how it says what failed."""
+"""What every answer has in common: its headers, who may have it, the zone of its times, how it says what failed."""
 
 from collections.abc import Callable
 from datetime import tzinfo
+from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -48,10 +49,11 @@ class SignInRequired(LoginRequiredMiddleware):
     repeats the request.
     """
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., HttpResponse]) -> HttpResponseBase:
-        if is_htmx(request):
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponseBase | None:
+        refused = super().process_view(request, *view)
+        if refused is not None and is_htmx(request):
             return HttpResponse("Sign in to go on.", status=401, content_type="text/plain")
-        return super().handle_no_permission(request, view_func)
+        return refused
 
 
 class LocalTime:

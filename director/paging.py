@@ -1,7 +1,7 @@
 """Paging by key: a page is found by the key of its neighbour, so the millionth row costs as much as the first.
 
-Imports no app. A cursor is the key at the edge of a page, its direction, and how many rows came before it, signed by
-nothing: it only says where to go on reading, the query itself decides what may be seen.
+Imports no app. A cursor is the key at the edge of a page, its direction, and how many rows came before it. It is not
+signed: it only says where to go on reading, the query itself decides what may be seen.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where to go on: after `key`, or before it when `backwards`. `offset` is the number of the page's first row - 1."""
+    """Where to go on: after `key`, or before it when `backwards`. `offset`: how many rows come before the page."""
 
     key: Key
     offset: int = 0
@@ -67,7 +67,12 @@ class Page(Generic[Row]):
 
 
 def page_of(
-    found: Sequence[Row], cursor: Cursor | None, key: Callable[[Row], Key], *, size: int = PAGE_SIZE, total: int | None = None
+    found: Sequence[Row],
+    cursor: Cursor | None,
+    key: Callable[[Row], Key],
+    *,
+    size: int = PAGE_SIZE,
+    total: int | None = None,
 ) -> Page[Row]:
     """Make a page of what the query found: up to `size` + 1 rows from the cursor on, in the direction of reading."""
     more, rows = len(found) > size, list(found[:size])

@@ -9,14 +9,12 @@ from datetime import datetime
 from hashlib import sha256
 
 # What differs between two failures of one cause: numbers, ids, quoted values, addresses.
-VALUES = re.compile(
-    r"'[^']*'|\"[^\"]*\"|“[^”]*”|\b[0-9a-f]{8}-[0-9a-f-]{27,}\b|\S+@\S+|\w*\d\w*", re.IGNORECASE
-)
+VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|“[^”]*”|\b[0-9a-f]{8}-[0-9a-f-]{27,}\b|\S+@\S+|\w*\d\w*", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class Cause:
-    """A group of failures. step: where they failed. message: the newest one's, word for word. key: names the cause in a URL."""
+    """A group of failures. step: where they failed. message: the newest one's, word for word. key: for addresses."""
 
     key: str
     step: str

@@ -24,15 +24,16 @@ PAGE_SIZE = 50
 CAUSES_LIMIT = 2_000  # newest failures that are looked at for their causes
 WORKFLOWS_LIMIT = 200  # a list over all workflows reads the first of each and merges them
 
-# Newest first in each workflow, merged. Indexes record_by_update, record_by_status, record_by_type, and of record ids.
+# The first rows of each workflow in the wanted order, merged. The inner order names the whole key of the index, so that
+# the planner cannot take another one and read on and on for the few that match.
 LIST = """
 SELECT r.id, r.workflow_id, r.record_id, r.record_type, {title}, r.status, r.error_message, r.iteration_node_alias,
     r.retry_count, r.updated_at
 FROM (
     SELECT l.* FROM unnest(%(workflows)s::uuid[]) AS w (id) CROSS JOIN LATERAL (
         SELECT * FROM workflow_records
-        WHERE workflow_id = w.id AND execution_id IS NULL {conditions}
-        ORDER BY {order} LIMIT %(limit)s
+        WHERE execution_id IS NULL AND {conditions}
+        ORDER BY {inner_order} LIMIT %(limit)s
     ) l ORDER BY {order} LIMIT %(limit)s
 ) r ORDER BY {order}
 """
@@ -41,7 +42,8 @@ FROM (
 CAUSES = """
 SELECT l.workflow_id, l.iteration_node_alias, l.error_message, count(*), max(l.updated_at)
 FROM unnest(%(workflows)s::uuid[]) AS w (id) CROSS JOIN LATERAL (
-    SELECT workflow_id, iteration_node_alias, left(error_message, 300) AS error_message, updated_at FROM workflow_records
+    SELECT workflow_id, iteration_node_alias, left(error_message, 300) AS error_message, updated_at
+    FROM workflow_records
     WHERE workflow_id = w.id AND status = 'failed' AND execution_id IS NULL ORDER BY id DESC LIMIT %(limit)s
 ) l GROUP BY 1, 2, 3
 """
@@ -109,7 +111,7 @@ def messages_of(workflows: Sequence[UUID], key: str) -> list[str]:
 
 
 def records_failed_with(workflow: UUID, messages: Sequence[str]) -> list[UUID]:
-    """Return the newest failed records of the workflow with one of these messages. One query, on index record_by_status."""
+    """Return the newest failed records of the workflow with one of these messages. Index record_by_status."""
     statement = """
     SELECT id FROM workflow_records
     WHERE workflow_id = %(workflow)s AND status = 'failed' AND left(error_message, 300) = ANY(%(messages)s)
@@ -153,51 +155,123 @@ class RecordRow:
     updated_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """In which order the list is, and what of a row is the key that a page begins after.
+
+    columns: with their directions; the key's columns are the same. range: the condition that keeps to the index; inner:
+    the order by its whole key.
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    kinds: tuple[type, ...]
+    range: str
+    inner: tuple[tuple[str, str], ...]
+
+
+# Indexes record_by_update; record_id_unique; record_by_status; record_by_type.
+BY_CHANGE = Order(
+    (("updated_at", "DESC"), ("id", "ASC")), (str, str), "workflow_id = w.id", (("updated_at", "DESC"), ("id", "ASC"))
+)
+BY_ID = Order(
+    (("record_id", "ASC"), ("id", "ASC")),
+    (str, str),
+    "workflow_id = w.id AND record_id LIKE %(text)s",
+    (("record_id", "ASC"), ("id", "ASC")),
+)
+BY_STATUS = Order(
+    (("id", "DESC"),),
+    (str,),
+    "(workflow_id, status, id) > (w.id, %(status)s, %(first)s)"
+    " AND (workflow_id, status, id) < (w.id, %(status)s, %(last)s)",
+    (("workflow_id", "DESC"), ("status", "DESC"), ("id", "DESC")),
+)
+BY_TYPE = Order(
+    (("id", "DESC"),),
+    (str,),
+    "(workflow_id, record_type, id) > (w.id, %(type)s, %(first)s)"
+    " AND (workflow_id, record_type, id) < (w.id, %(type)s, %(last)s)",
+    (("workflow_id", "DESC"), ("record_type", "DESC"), ("id", "DESC")),
+)
+FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
+TURNED = {"ASC": "DESC", "DESC": "ASC"}
+
+
 def records_page(narrow: RecordFilter, cursor: str = "", *, total: int | None = None) -> paging.Page[RecordRow]:
-    """Return a page of records. Unfiltered by the last change, else in the order of discovery; newest first.
+    """Return a page of records: by id when an id is looked for, else the newest first; unfiltered by the last change.
 
     One query, two with a cause.
     """
-    by_change = not (narrow.status or narrow.type or narrow.text or narrow.cause)
-    at = paging.parse(cursor, (str, str) if by_change else (str,))
+    order = _order(narrow)
+    at = paging.parse(cursor, order.kinds)
+    values = _values(narrow, at)
     backwards = bool(at and at.backwards)
-    values: dict[str, Any] = {"workflows": list(narrow.workflows), "limit": PAGE_SIZE + 1}
-    conditions = _conditions(narrow, values) + _beyond(at, values, by_change=by_change)
-    directions = ("ASC", "DESC") if backwards else ("DESC", "ASC")
-    order = f"updated_at {directions[0]}, id {directions[1]}" if by_change else f"id {directions[0]}"
-    statement = LIST.format(title=TITLE_SQL.format(data="r.data"), conditions=conditions, order=order)
+    statement = LIST.format(
+        title=TITLE_SQL.format(data="r.data"),
+        conditions=" AND ".join([order.range, *_conditions(narrow, order), *_beyond(order, at, values)]),
+        inner_order=_sorted(order.inner, backwards=backwards),
+        order=_sorted(order.columns, backwards=backwards),
+    )
     rows = [RecordRow(*row) for row in _fetch(statement, values)]
-    return paging.page_of(rows, at, lambda row: _key(row, by_change=by_change), size=PAGE_SIZE, total=total)
+    return paging.page_of(rows, at, lambda row: _key(row, order), size=PAGE_SIZE, total=total)
 
 
-def _conditions(narrow: RecordFilter, values: dict[str, Any]) -> str:
-    conditions = ""
-    if narrow.status:
-        values["status"], conditions = narrow.status, conditions + " AND status = %(status)s"
-    if narrow.type:
-        values["type"], conditions = narrow.type, conditions + " AND record_type = %(type)s"
+def _order(narrow: RecordFilter) -> Order:
     if narrow.text:
-        values["text"], conditions = f"{_escaped(narrow.text)}%", conditions + " AND record_id LIKE %(text)s"
+        return BY_ID
+    if narrow.status or narrow.cause:
+        return BY_STATUS
+    return BY_TYPE if narrow.type else BY_CHANGE
+
+
+def _values(narrow: RecordFilter, at: paging.Cursor | None) -> dict[str, Any]:
+    return {
+        "workflows": list(narrow.workflows),
+        "limit": PAGE_SIZE + 1,
+        "status": RecordStatus.FAILED if narrow.cause else narrow.status,
+        "type": narrow.type,
+        "text": f"{_escaped(narrow.text)}%",
+        "messages": messages_of(narrow.workflows, narrow.cause) if narrow.cause else [],
+        "first": FIRST,
+        "last": LAST,
+    }
+
+
+def _conditions(narrow: RecordFilter, order: Order) -> list[str]:
+    """What the index's range does not hold already."""
+    conditions = []
+    if narrow.status and order is not BY_STATUS:
+        conditions.append("status = %(status)s")
+    if narrow.type and order is not BY_TYPE:
+        conditions.append("record_type = %(type)s")
     if narrow.cause:
-        values["messages"] = messages_of(narrow.workflows, narrow.cause)
-        conditions += " AND status = 'failed' AND left(error_message, 300) = ANY(%(messages)s)"
+        conditions.append("left(error_message, 300) = ANY(%(messages)s)")
     return conditions
 
 
-def _beyond(at: paging.Cursor | None, values: dict[str, Any], *, by_change: bool) -> str:
-    """The condition that begins the page at the cursor."""
+def _beyond(order: Order, at: paging.Cursor | None, values: dict[str, Any]) -> list[str]:
+    """The condition that begins the page after the cursor's key; a range over an index is narrowed instead."""
     if at is None:
-        return ""
-    newer, later = (">", "<") if at.backwards else ("<", ">")
-    if not by_change:
-        values["key"] = at.key[0]
-        return f" AND id {newer} %(key)s::uuid"
-    values["at"], values["key"] = at.key
-    return f" AND (updated_at {newer} %(at)s::timestamptz OR updated_at = %(at)s::timestamptz AND id {later} %(key)s::uuid)"
+        return []
+    if order in (BY_STATUS, BY_TYPE):
+        values["first" if at.backwards else "last"] = UUID(str(at.key[0]))
+        return []
+    values["key"], values["key_id"] = at.key
+    (column, direction), _ = order.columns
+    after, then = (">", ">") if direction == "ASC" else ("<", ">")
+    if at.backwards:
+        after, then = ("<" if after == ">" else ">"), "<"
+    cast = "::timestamptz" if order is BY_CHANGE else ""
+    return [f"({column} {after} %(key)s{cast} OR {column} = %(key)s{cast} AND id {then} %(key_id)s::uuid)"]
 
 
-def _key(row: RecordRow, *, by_change: bool) -> paging.Key:
-    return [row.updated_at.isoformat(), str(row.id)] if by_change else [str(row.id)]
+def _sorted(columns: tuple[tuple[str, str], ...], *, backwards: bool) -> str:
+    return ", ".join(f"{column} {TURNED[direction] if backwards else direction}" for column, direction in columns)
+
+
+def _key(row: RecordRow, order: Order) -> paging.Key:
+    values = (getattr(row, column) for column, _ in order.columns)
+    return [value.isoformat() if isinstance(value, datetime) else str(value) for value in values]
 
 
 def _escaped(text: str) -> str:
@@ -207,4 +281,4 @@ def _escaped(text: str) -> str:
 def _fetch(statement: str, values: Mapping[str, Any]) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        return list(cursor.fetchall())

@@ -1,4 +1,4 @@
-"""The steps of a version as nested lists, for drawing; made of the rows alone, so a draft with problems is drawn too."""
+"""The steps of a version as nested lists, for drawing; made of rows alone, so a draft with problems is drawn too."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ FORM = "workflows/_import_form.html"
 
 @require_POST
 def workflow_import(request: HttpRequest) -> HttpResponse:
-    """Import the uploaded file or the text and show the workflow; a refusal comes back in the form, with every problem."""
+    """Import the uploaded file or the text and show the workflow; a refusal comes back in the form, all of it."""
     text = request.POST.get("text", "")
     try:
         result = import_workflow(_document(request) or text, owner=request.user)
@@ -27,7 +27,11 @@ def workflow_import(request: HttpRequest) -> HttpResponse:
         template = FORM if is_htmx(request) else "workflows/import.html"
         return render(request, template, {"refusal": refusal, "text": text}, status=422)
     name = result.workflow.name
-    said = f"{name} is published as v{result.version.number}" if result.changed else f"{name} is unchanged: v{result.version.number}"
+    said = (
+        f"{name} is published as v{result.version.number}"
+        if result.changed
+        else f"{name} is unchanged: v{result.version.number}"
+    )
     messages.success(request, said)
     url = reverse("workflow_page", args=[result.workflow.slug])
     return HttpResponseClientRedirect(url) if is_htmx(request) else redirect(url)
@@ -39,6 +43,6 @@ def _document(request: HttpRequest) -> str:
     if upload is None:
         return ""
     try:
-        return upload.read().decode("utf-8-sig")
+        return str(upload.read(), "utf-8-sig")
     except UnicodeDecodeError as error:
         raise DefinitionUnreadable("The file", f"is not UTF-8 text (byte {error.start + 1})") from error

@@ -37,7 +37,13 @@ STATUSES = {
     "published": ("circle-check", "Published"),
     "draft": ("pencil", "Draft"),
 }
-LOOKS = {"ready": "discovered", "queued": "discovered", "interrupted": "failed", "reused": "complete", "overridden": "complete"}
+LOOKS = {
+    "ready": "discovered",
+    "queued": "discovered",
+    "interrupted": "failed",
+    "reused": "complete",
+    "overridden": "complete",
+}
 
 # Stack bars always run in this order; what is not in it is not drawn.
 BAR_ORDER = ("complete", "processing", "waiting", "failed", "paused", "discovered", "skipped", "cancelled")
@@ -256,7 +262,7 @@ def missing(items: Sized, wanted: int) -> range:
 @register.filter
 def trigger(execution: Execution) -> tuple[str, str]:
     """The icon of what started the execution, and in words what or who it was."""
-    icon_name, said = TRIGGERS.get(execution.trigger_type, ("bolt", execution.trigger_type))
+    icon_name, said = TRIGGERS[TriggerType(execution.trigger_type)]
     return icon_name, f"{said}, {person(execution.started_by)}" if execution.started_by else said
 
 

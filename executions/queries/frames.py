@@ -33,7 +33,7 @@ STEP_ENDS = {
 
 @dataclass(frozen=True, slots=True)
 class FrameFilter:
-    """What the table is narrowed to. step: an alias; `of_iterate` tells that it is an iterate, whose records are meant."""
+    """What the table is narrowed to. step: an alias; `of_iterate`: it is an iterate, its records are meant."""
 
     status: str = ""
     step: str = ""
@@ -87,7 +87,9 @@ class FrameRow:
         )
 
 
-def frames_page(execution: Execution, narrow: FrameFilter, cursor: str = "", *, total: int | None = None) -> paging.Page[FrameRow]:
+def frames_page(
+    execution: Execution, narrow: FrameFilter, cursor: str = "", *, total: int | None = None
+) -> paging.Page[FrameRow]:
     """Return a page of the run's records. One query, two when text is searched."""
     at = paging.parse(cursor, (int, int))
     values: dict[str, Any] = {"execution": execution.pk, "limit": PAGE_SIZE + 1, "step": narrow.step}
@@ -112,37 +114,45 @@ def _rows(parts: str, values: dict[str, Any], *, backwards: bool = False) -> lis
 
 
 def _parts(narrow: FrameFilter, at: paging.Cursor | None, values: dict[str, Any]) -> list[str]:
-    """One part for each status that can still come, in order; or the one over the journal for a step's outcome."""
-    backwards = bool(at and at.backwards)
-    direction, beyond = ("DESC", "<") if backwards else ("ASC", ">")
-    extra = "AND f.record_id = ANY(%(records)s)" if narrow.text else ""
+    """One part for each status that can still come, in order; or the one for a step's outcome, or for found records."""
+    direction = "DESC" if at and at.backwards else "ASC"
+    wanted = FRAMES_SHOWN_AS.get(narrow.status, sql.STATUS_ORDER)
+    if narrow.text:
+        values |= {"order": list(sql.STATUS_ORDER), "statuses": list(wanted)}
+        beyond = f"{'<' if at.backwards else '>'} (%(rank)s, %(key)s)" if at else "> (-1, 0)"
+        return [sql.FRAMES_OF_RECORDS.format(direction=direction, beyond=beyond, narrow=_extra(narrow))]
     if narrow.step and not narrow.of_iterate and (narrow.status in STEP_ENDS or not narrow.status):
         values["step_statuses"] = STEP_ENDS.get(narrow.status, list(StepStatus.values))
-        key = f"s.id {beyond} %(key)s" if at else "true"
-        return [sql.FRAMES_OF_STEP.format(direction=direction, beyond=key, narrow=extra)]
-    if narrow.step:
-        extra += " AND f.alias = %(step)s" if narrow.of_iterate else " AND f.at_step = %(step)s"
-    if narrow.of_iterate or not narrow.step:
-        extra += " AND f.parent_id IS NOT NULL"
-    wanted = FRAMES_SHOWN_AS.get(narrow.status, sql.STATUS_ORDER)
+        above, below = _bounds(0, at) or (0, 0)
+        return [sql.FRAMES_OF_STEP.format(direction=direction, above=above, below=below)]
+    ranges = ((rank, status, _bounds(rank, at)) for rank, status in enumerate(sql.STATUS_ORDER) if status in wanted)
     return [
-        sql.FRAMES_OF_STATUS.format(rank=rank, status=status, direction=direction, beyond=_beyond(rank, at), narrow=extra)
-        for rank, status in enumerate(sql.STATUS_ORDER)
-        if status in wanted and _beyond(rank, at) != "false"
+        sql.FRAMES_OF_STATUS.format(
+            rank=rank, status=status, direction=direction, above=bounds[0], below=bounds[1], narrow=_extra(narrow)
+        )
+        for rank, status, bounds in ranges
+        if bounds
     ]
 
 
-def _beyond(rank: int, at: paging.Cursor | None) -> str:
-    """The condition that lets a status on to the page: all of it, none of it, or from the cursor's key on."""
+def _extra(narrow: FrameFilter) -> str:
+    """What a frame must be beside its status; without a step that is a record's frame, not the run's own."""
+    if narrow.step:
+        return "AND f.alias = %(step)s" if narrow.of_iterate else "AND f.at_step = %(step)s"
+    return "AND f.parent_id IS NOT NULL"
+
+
+def _bounds(rank: int, at: paging.Cursor | None) -> tuple[int, int] | None:
+    """Return the keys between which a status is read: all of it, from the cursor's key on, or None for none of it."""
     if at is None:
-        return "true"
-    here = at.key[0]
+        return 0, sql.LAST
+    here, key = int(at.key[0]), int(at.key[1])
     if rank == here:
-        return f"f.id {'<' if at.backwards else '>'} %(key)s"
-    return "true" if (rank < int(here)) == at.backwards else "false"
+        return (0, key) if at.backwards else (key, sql.LAST)
+    return (0, sql.LAST) if (rank < here) == at.backwards else None
 
 
 def _records_found(execution: Execution, text: str) -> list[UUID]:
-    """Records of the workflow whose id begins with the text. Index record_id_prefix."""
+    """Records of the workflow whose id begins with the text. Unique index of ids."""
     found = WorkflowRecord.objects.filter(workflow=execution.workflow_id, record_id__startswith=text)
     return list(found.order_by("record_id").values_list("pk", flat=True)[:FOUND_LIMIT])

@@ -80,7 +80,9 @@ class Run:
         status = self.execution.status
         if status == ExecutionStatus.FAILED or self.records.get("failed"):
             return "failed"
-        return {"completed": "complete", "cancelled": "none", "running": "processing", "queued": "processing"}.get(status, "waiting")
+        return {"completed": "complete", "cancelled": "none", "running": "processing", "queued": "processing"}.get(
+            status, "waiting"
+        )
 
     @property
     def length(self) -> timedelta | None:
@@ -94,7 +96,9 @@ def with_records(executions: Iterable[Execution]) -> list[Run]:
     return [Run(execution, records[execution.pk]) for execution in executions]
 
 
-def executions_page(user: Any, narrow: ExecutionFilter, cursor: str = "", *, size: int = paging.PAGE_SIZE) -> paging.Page[Run]:
+def executions_page(
+    user: Any, narrow: ExecutionFilter, cursor: str = "", *, size: int = paging.PAGE_SIZE
+) -> paging.Page[Run]:
     """Return a page of executions, newest first. Two queries."""
     at = paging.parse(cursor, (int,))
     executions = narrow.apply(Execution.objects.all().visible_to(user)).select_related(*PEOPLE)

@@ -88,7 +88,7 @@ def progress(execution: Execution) -> Progress:
 
 
 def records_of(executions: Iterable[Execution]) -> dict[UUID, Counts]:
-    """Return the records of each run by status, for lists: the sums on the row when it is over, else the counts. One query."""
+    """Return the records of each run by status, for lists: from its row when it is over, else the counts. One query."""
     executions = list(executions)
     open_ones = [execution for execution in executions if execution.status not in EXECUTION_TERMINAL]
     sums = _sums([execution.pk for execution in open_ones]) if open_ones else {}
@@ -117,7 +117,7 @@ def _sums(executions: list[UUID]) -> Mapping[UUID, Sums]:
     )
     found: dict[UUID, Sums] = defaultdict(list)
     for execution, *row in rows:
-        found[execution].append(tuple(row))  # type: ignore[arg-type]
+        found[execution].append(tuple(row))
     return found
 
 

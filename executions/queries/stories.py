@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -83,13 +83,15 @@ def record_story(record: WorkflowRecord, runs: Sequence[ExecutionFrame], show: s
     steps = _grouped(rows[:STORY_SIZE], _definitions(rows))
     begin = None if len(rows) <= STORY_SIZE else steps[-1].at
     end = steps[0].at if at and steps else None
-    moments = [one for one in _moments(runs, show) if (begin is None or one.at >= begin) and (end is None or one.at <= end)]
+    moments = [
+        one for one in _moments(runs, show) if (begin is None or one.at >= begin) and (end is None or one.at <= end)
+    ]
     entries: list[StoryStep | StoryMoment] = sorted((*steps, *moments), key=_order, reverse=True)
     more = str(paging.Cursor([rows[STORY_SIZE - 1].pk])) if len(rows) > STORY_SIZE else ""
     return Story(entries, more)
 
 
-def _rows(record: WorkflowRecord, show: str, at: paging.Cursor | None) -> Sequence[ExecutionStep]:
+def _rows(record: WorkflowRecord, show: str, at: paging.Cursor | None) -> Iterable[ExecutionStep]:
     """The journal rows of the record with outputs only where they are small. Index journal_by_record."""
     size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
     rows = (
@@ -97,7 +99,9 @@ def _rows(record: WorkflowRecord, show: str, at: paging.Cursor | None) -> Sequen
         .select_related("execution")
         .defer("input", "output")
         .annotate(output_bytes=size)
-        .annotate(small_output=Case(When(output_bytes__lte=PREVIEW_BYTES, then=F("output")), default=Value(None, JSONField())))
+        .annotate(
+            small_output=Case(When(output_bytes__lte=PREVIEW_BYTES, then=F("output")), default=Value(None, JSONField()))
+        )
         .order_by("-pk")
     )
     if show == "errors":
@@ -126,7 +130,7 @@ def _definitions(rows: Sequence[ExecutionStep]) -> Definitions:
 
 
 def _grouped(rows: Sequence[ExecutionStep], definitions: Definitions) -> list[StoryStep]:
-    """One entry for each step of each walk; its attempts are neighbours but for other walks of the record between them."""
+    """One entry for each step of each walk: its attempts, between which rows of other walks may stand."""
     entries: dict[tuple[int, str], StoryStep] = {}
     for row in rows:
         key = (row.frame_id, row.alias)
@@ -146,7 +150,7 @@ def _story_step(row: ExecutionStep, defined: WorkflowStep | None) -> StoryStep:
         defined.type if defined else "",
         store_path(defined.alias, defined.options) if defined else "",
     )
-    output = row.small_output
+    output = row.small_output  # type: ignore[attr-defined] - annotated by _rows
     if isinstance(output, dict) and {"branch", "index", "key"} <= output.keys():
         step.branch = output["key"] or ""
     elif isinstance(output, dict):
@@ -204,5 +208,9 @@ def attempts_of(step: ExecutionStep) -> list[ExecutionStep]:
 
 def walk_of(step: ExecutionStep) -> list[ExecutionStep]:
     """Return the last attempt of every step of the frame, in the order of the walk. One query."""
-    rows = ExecutionStep.objects.filter(frame=step.frame_id).defer("input", "output", "error").order_by("alias", "-attempt")
+    rows = (
+        ExecutionStep.objects.filter(frame=step.frame_id)
+        .defer("input", "output", "error")
+        .order_by("alias", "-attempt")
+    )
     return sorted(rows.distinct("alias"), key=lambda row: row.pk)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -149,13 +150,13 @@ def log_page(execution: Execution, aliases: Sequence[str], cursor: str = "") -> 
     """Return a page of the journal rows of these steps, newest first. One query."""
     at = paging.parse(cursor, (int,))
     backwards = bool(at and at.backwards)
-    beyond = f"id {'>' if backwards else '<'} %(key)s" if at else "true"
-    statement = sql.LOG.format(beyond=beyond, direction="ASC" if backwards else "DESC")
-    values = {
+    statement = sql.LOG.format(direction="ASC" if backwards else "DESC")
+    values: dict[str, Any] = {
         "execution": execution.pk,
         "aliases": list(aliases),
         "limit": LOG_SIZE + 1,
-        "key": at.key[0] if at else None,
+        "above": at.key[0] if at and backwards else 0,
+        "below": at.key[0] if at and not backwards else sql.LAST,
     }
     with connection.cursor() as database:
         database.execute(statement, values)

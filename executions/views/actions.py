@@ -109,5 +109,7 @@ def _said(retried: Retried, what: str = "") -> Said:
     """In words and with a link to exactly these records."""
     what = what or (f"{retried.records:,} records" if retried.records != 1 else "1 record")
     verb = "are" if retried.records != 1 else "is"
-    links = [format_html('<a class="btn btn-sm" href="{}">View</a>', _execution_url(run)) for run in retried.executions[:1]]
+    links = [
+        format_html('<a class="btn btn-sm" href="{}">View</a>', _execution_url(run)) for run in retried.executions[:1]
+    ]
     return format_html("<span>{} {} being retried</span>{}", what, verb, links[0] if links else "")

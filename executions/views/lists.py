@@ -38,4 +38,6 @@ def execution_list(request: HttpRequest) -> HttpResponse:
         "listens": ",".join(one.pk.hex for one in workflows),
         "status_choices": STATUS_CHOICES,
     }
-    return render_page(request, "executions/execution_list.html", context, {"exec-table": "executions/_execution_table.html"})
+    return render_page(
+        request, "executions/execution_list.html", context, {"exec-table": "executions/_execution_table.html"}
+    )

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 
 from director.htmx import render_page
 from executions.models import ExecutionFrame
-from executions.queries import Story, record_story, runs_of, setters_of
+from executions.queries import record_story, runs_of, setters_of
 from records.masking import mask_tree
 from records.models import WorkflowRecord
 from records.page_queries import get_record_for
@@ -119,7 +119,9 @@ def _data(data: Mapping[str, Any], setters: Mapping[str, str]) -> dict[str, list
     return {part: list(_entries(data.get(part) or {}, part, setters)) for part in ("fields", "vars", "targets")}
 
 
-def _entries(value: Mapping[str, Any], part: str, setters: Mapping[str, str], prefix: str = "", depth: int = 1) -> Iterator[Entry]:
+def _entries(
+    value: Mapping[str, Any], part: str, setters: Mapping[str, str], prefix: str = "", depth: int = 1
+) -> Iterator[Entry]:
     """Leaves in the order of the document; what is nested is named by its path ("lead.company")."""
     for key, item in value.items():
         path = f"{prefix}{key}"

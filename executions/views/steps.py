@@ -63,4 +63,6 @@ def step_raw(request: HttpRequest, number: int, pk: int, part: str) -> HttpRespo
     if part not in PARTS:
         raise Http404(f"A step has {', '.join(PARTS)}, not {part}.")
     step = get_step_for(get_execution_for(request.user, number), pk)
-    return JsonResponse(mask_tree(getattr(step, part)), safe=False, json_dumps_params={"indent": 2, "ensure_ascii": False})
+    return JsonResponse(
+        mask_tree(getattr(step, part)), safe=False, json_dumps_params={"indent": 2, "ensure_ascii": False}
+    )

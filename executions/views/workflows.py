@@ -72,14 +72,18 @@ def _workflows_page(workflows: QuerySet[Workflow], cursor: str) -> paging.Page[W
         before = Q(name__lt=name) | Q(name=name, slug__lt=slug)
         ordered = ordered.filter(before).reverse() if at.backwards else ordered.filter(beyond)
     found = list(ordered[: LIST_SIZE + 1])
-    return paging.page_of(found, at, lambda workflow: [workflow.name, workflow.slug], size=LIST_SIZE, total=workflows.count())
+    return paging.page_of(
+        found, at, lambda workflow: [workflow.name, workflow.slug], size=LIST_SIZE, total=workflows.count()
+    )
 
 
 def _cards(workflows: list[Workflow]) -> list[Card]:
     """What the rows show, in five queries for all of them."""
     ids = [workflow.pk for workflow in workflows]
     versions = WorkflowVersion.objects.filter(workflow__in=ids)
-    published = versions.filter(status=VersionStatus.PUBLISHED).order_by("workflow_id", "-number").distinct("workflow_id")
+    published = (
+        versions.filter(status=VersionStatus.PUBLISHED).order_by("workflow_id", "-number").distinct("workflow_id")
+    )
     newest = {version.workflow_id: version for version in published}
     drafts = set(versions.filter(status=VersionStatus.DRAFT).order_by().values_list("workflow", flat=True))
     runs, failed = newest_runs(ids), failed_of_each(ids)
@@ -93,7 +97,9 @@ def _cards(workflows: list[Workflow]) -> list[Card]:
 def workflow_page(request: HttpRequest, slug: str) -> HttpResponse:
     """The steps of the newest published version (else of the draft), the last run's counts on them, the newest runs."""
     context = _flow_context(request, get_workflow_for(request.user, slug))
-    return render_page(request, "workflows/workflow_detail.html", context, {"wf-panel": "workflows/_workflow_panel.html"})
+    return render_page(
+        request, "workflows/workflow_detail.html", context, {"wf-panel": "workflows/_workflow_panel.html"}
+    )
 
 
 @require_GET
@@ -120,7 +126,13 @@ def _head(workflow: Workflow) -> dict[str, Any]:
     published = versions.filter(status=VersionStatus.PUBLISHED).order_by("-number").first()
     draft = versions.filter(status=VersionStatus.DRAFT).first()
     failed = failed_of_each([workflow.pk]).get(workflow.pk, 0)
-    return {"workflow": workflow, "published": published, "draft": draft, "version": published or draft, "failed": failed}
+    return {
+        "workflow": workflow,
+        "published": published,
+        "draft": draft,
+        "version": published or draft,
+        "failed": failed,
+    }
 
 
 def _last_run(request: HttpRequest, workflow: Workflow, version: WorkflowVersion | None) -> dict[str, Any]:
