@@ -63,8 +63,14 @@ def test_the_places_of_all_values_are_known():
         ("a: !!python/object/apply:os.system [x]\n", "YAML, line 1, column 4: the tag tag:yaml.org,2002:python"),
         ("a: !secret x\n", "YAML, line 1, column 4: the tag !secret is not known; a definition holds plain values"),
         ("a: .nan\n", "YAML, line 1, column 4: nan is not a number that can be stored."),
-        ("a: 99999999999999999999\n", "YAML, line 1, column 4: a number is beyond 64 bits; write it as text, in quotes."),
-        ('a: "x\\0y"\n', "YAML, line 1, column 4: the text 'x\\x00y' holds the character U+0000, which cannot be stored."),
+        (
+            "a: 99999999999999999999\n",
+            "YAML, line 1, column 4: a number is beyond 64 bits; write it as text, in quotes.",
+        ),
+        (
+            'a: "x\\0y"\n',
+            "YAML, line 1, column 4: the text 'x\\x00y' holds the character U+0000, which cannot be stored.",
+        ),
         ('a: "\\ud800"\n', "YAML, line 1, column"),
         ("a: 1\nb: \x07\n", "YAML, line 2, column"),
         ('{"a": 1,\n "b": }', "JSON, line 2, column 7: expecting value."),
@@ -110,7 +116,26 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abon:y1 -#", max_size=5), inner, max_size=4),
     max_leaves=12,
 )
-tricky = st.sampled_from(["on", "yes", "no", "~", "1", "0o7", "1e3", "2026-01-31", "<<", "=", "- a", "a: b", "x\n  y\n", "{{ a }}", " x ", ""])
+tricky = st.sampled_from(
+    [
+        "on",
+        "yes",
+        "no",
+        "~",
+        "1",
+        "0o7",
+        "1e3",
+        "2026-01-31",
+        "<<",
+        "=",
+        "- a",
+        "a: b",
+        "x\n  y\n",
+        "{{ a }}",
+        " x ",
+        "",
+    ]
+)
 
 
 @given(values | st.lists(tricky) | st.dictionaries(tricky, tricky))

@@ -115,6 +115,8 @@ def test_nothing_of_python_can_be_reached(source):
 def test_data_may_have_names_like_those_of_python():
     scope = {"body": {"__class__": "first", "items": [1], "keys": {"values": 2}}}
 
-    rendered = compile_template("{{ [body.__class__, body.items, body.keys.values, body.get('x', 3)] }}", "value").render(scope)
+    rendered = compile_template(
+        "{{ [body.__class__, body.items, body.keys.values, body.get('x', 3)] }}", "value"
+    ).render(scope)
 
     assert rendered == ["first", [1], 2, 3]

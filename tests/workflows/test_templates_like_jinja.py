@@ -23,9 +23,36 @@ SCOPE = {
     "things": [{"name": "a", "size": 2}, {"name": "b", "size": 1}],
     "deep": {"list": [1, [2, 3]], "name": "deep", "more": {"n": 1}},
 }
-PATHS = ["n", "half", "zero", "text", "empty", "yes", "numbers", "words", "deep.name", "deep['more'].n", "deep.list[1][0]"]
+PATHS = [
+    "n",
+    "half",
+    "zero",
+    "text",
+    "empty",
+    "yes",
+    "numbers",
+    "words",
+    "deep.name",
+    "deep['more'].n",
+    "deep.list[1][0]",
+]
 PATHS += ["things[0].name", "things[-1].size", "numbers[1:]", "text[:7]", "missing", "deep.gone"]
-LITERALS = ["0", "1", "-3", "2.5", "'x'", "'Invoice'", "''", "true", "false", "none", "[1, 2]", "[]", "('a', 1)", "{'k': 1}"]
+LITERALS = [
+    "0",
+    "1",
+    "-3",
+    "2.5",
+    "'x'",
+    "'Invoice'",
+    "''",
+    "true",
+    "false",
+    "none",
+    "[1, 2]",
+    "[]",
+    "('a', 1)",
+    "{'k': 1}",
+]
 # Where text is made of what is no text, it is written as in JSON, and there the two differ.
 TEXTS = ["text", "empty", "'x'", "deep.name", "words[1]", "('a' ~ text)", "(text if yes else '')"]
 TEXT_FILTERS = ["upper", "lower", "title", "capitalize", "trim", "replace('a', 'b')", "wordcount", "truncate(9)"]
@@ -34,7 +61,19 @@ FILTERS = ["length", "first", "last", "list", "reverse|list", "sort", "abs", "su
 FILTERS += ["default(5)", "round", "round(1, 'floor')", "select|list", "select('odd')|list", "reject('even')|list"]
 FILTERS += ["selectattr('size', 'gt', 1)|list", "map(attribute='name')|list", "sum(attribute='size')", "dictsort"]
 FILTERS += ["sort(attribute='name')", "batch(2)|list", "slice(2)|list", "items|list"]
-TESTS = ["none", "string", "number", "mapping", "odd", "divisibleby(2)", "in [1, 7]", "eq 7", "defined", "sequence", "true"]
+TESTS = [
+    "none",
+    "string",
+    "number",
+    "mapping",
+    "odd",
+    "divisibleby(2)",
+    "in [1, 7]",
+    "eq 7",
+    "defined",
+    "sequence",
+    "true",
+]
 OPERATORS = ["+", "-", "*", "/", "//", "%", "==", "!=", "<", ">=", "in", "not in", "and", "or"]
 
 texts = st.builds("({})|{}".format, st.sampled_from(TEXTS), st.sampled_from(TEXT_FILTERS))
@@ -67,7 +106,15 @@ def in_jinja(source: str) -> Any:
         value = JINJA.compile_expression(source, undefined_to_none=False)(**SCOPE)
         assert not isinstance(value, StrictUndefined)
         return plain(value)
-    except (TemplateError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (
+        TemplateError,
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
         return type(error)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -42,6 +42,11 @@ def read_document(text: str, format: str | None = None) -> tuple[Any, Positions]
     return (_read_json(text), {}) if format == "json" else _YamlReader(text).read()
 
 
+def checked_value(value: Any) -> Any:
+    """Return a document's value, made of plain values within the bounds; raises DefinitionUnreadable."""
+    return _Checker("Document").checked(value, 0)
+
+
 def dump_yaml(document: Any) -> str:
     """Return the document as YAML that `read_document` reads as the same value."""
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
@@ -57,7 +62,7 @@ def _read_json(text: str) -> Any:
         raise DefinitionUnreadable("JSON", f"it is nested more than {MAX_DEPTH} deep") from None
     except ValueError as error:  # a number with thousands of digits
         raise DefinitionUnreadable("JSON", _lowered(str(error))) from None
-    return _Checker().checked(value, 0)
+    return _Checker("JSON").checked(value, 0)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -74,28 +79,38 @@ def _not_a_number(name: str) -> NoReturn:
 
 
 class _Checker:
-    """Holds JSON values to the same bounds as YAML."""
+    """Holds values to the same bounds as YAML."""
 
-    def __init__(self) -> None:
+    def __init__(self, format: str) -> None:
+        self.format = format
         self.nodes = 0
 
     def checked(self, value: Any, depth: int) -> Any:
         self.nodes += 1
-        reason = _out_of_bounds(depth, self.nodes) or (_unstorable(value) if isinstance(value, str) else None)
+        reason = _out_of_bounds(depth, self.nodes)
         if reason:
-            raise DefinitionUnreadable("JSON", reason)
-        if isinstance(value, dict):
-            return {self.checked(key, depth): self.checked(item, depth + 1) for key, item in value.items()}
+            raise DefinitionUnreadable(self.format, reason)
+        if isinstance(value, Mapping):
+            return {self.text(key): self.checked(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list):
             return [self.checked(item, depth + 1) for item in value]
-        return self.number(value) if isinstance(value, int | float) else value
+        if isinstance(value, int | float):
+            return self.number(value)
+        return None if value is None else self.text(value)
 
-    @staticmethod
-    def number(value: float) -> float:
+    def text(self, value: Any) -> str:
+        reason = (
+            _unstorable(value) if isinstance(value, str) else f"{value!r:.40} is neither text nor another plain value"
+        )
+        if reason:
+            raise DefinitionUnreadable(self.format, reason)
+        return str(value)
+
+    def number(self, value: float) -> float:
         try:
             return _number(value)
         except ValueError as error:
-            raise DefinitionUnreadable("JSON", str(error)) from None
+            raise DefinitionUnreadable(self.format, str(error)) from None
 
 
 def _out_of_bounds(depth: int, nodes: int) -> str | None:

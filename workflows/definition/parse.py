@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from workflows.definition.documents import Positions, read_document
+from workflows.definition.documents import Positions, checked_value, read_document
 from workflows.definition.problems import DefinitionProblem
 from workflows.definition.schema import DOCUMENT, MAX_NESTING, MAX_STEPS, OPTIONS, STEP, check, unknown_keys
 from workflows.errors import DefinitionInvalid, DefinitionUnreadable, StepTypeUnknown
@@ -74,7 +74,7 @@ def parse(source: str | Mapping[str, Any], format: str | None = None) -> Definit
     Raises DefinitionUnreadable with line and column when the text cannot be read, DefinitionInvalid when it is no
     object. What is wrong within it is in `problems`, so that everything can be said at once.
     """
-    value, positions = read_document(source, format) if isinstance(source, str) else (source, {})
+    value, positions = read_document(source, format) if isinstance(source, str) else (checked_value(source), {})
     if not isinstance(value, Mapping):
         words = "empty" if value is None else f"a {type(value).__name__}"
         raise DefinitionInvalid(

@@ -35,7 +35,7 @@ class CodeFailed(WorkflowError):
     @property
     def message(self) -> str:
         where = f"Line {self.line} of the code" if self.line else "The code"
-        return f"{where}: {self.reason}."
+        return f"{where}: {self.reason}" + ("" if self.reason.endswith("?") else ".")
 
     @property
     def data(self) -> dict[str, Any]:
