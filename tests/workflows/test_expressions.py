@@ -116,7 +116,8 @@ def test_a_value_without_templates_is_constant_and_never_copied():
 
 
 def test_names_and_records_are_known_when_compiled_without_those_of_the_template_itself():
-    source = "{% for x in extract.items %}{% set y = x %}{{ y.name ~ loop.index ~ records.email_9.subject }}{% endfor %}{{ vip }}"
+    loop = "{% for x in extract.items %}{% set y = x %}{{ y.name ~ loop.index ~ records.email_9.subject }}{% endfor %}"
+    source = loop + "{{ vip }}"
 
     template = compile_template(source, "value")
 
@@ -238,13 +239,13 @@ def test_a_condition_is_written_with_or_without_braces(source):
 def test_a_condition_over_an_unknown_name_fails_instead_of_being_false():
     condition = compile_expression("current.vip and current.amount > 5", "steps[0].when")
 
-    with pytest.raises(ExpressionFailed, match="`current.vip` is not known here"):
+    with pytest.raises(ExpressionFailed, match=r"`current.vip` is not known here"):
         condition.test(make_scope())
 
 
 @pytest.mark.parametrize("source", ["{{ a }} == {{ b }}", "a == {{ b }}", "", "  ", "{% if a %}x{% endif %}"])
 def test_a_condition_of_several_parts_is_refused(source):
-    with pytest.raises(ExpressionInvalid, match="a condition is one expression"):
+    with pytest.raises(ExpressionInvalid, match=r"a condition is one expression"):
         compile_expression(source, "when")
 
 

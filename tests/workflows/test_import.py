@@ -133,7 +133,7 @@ def test_a_workflow_is_found_by_slug_or_id_by_those_who_may_see_it():
         assert get_workflow_for(user, workflow.pk) == workflow
         assert get_workflow_for(user, str(workflow.pk)) == workflow
     for wanted in ("inbox-triage", workflow.pk, "no-such"):
-        with pytest.raises(WorkflowNotFound, match=f"There is no workflow {wanted}, or you may not see it."):
+        with pytest.raises(WorkflowNotFound, match=rf"There is no workflow {wanted}, or you may not see it."):
             get_workflow_for(stranger, wanted)
 
 
@@ -150,7 +150,7 @@ def test_the_command_imports_a_file_and_tells_what_it_did(tmp_path):
 
     assert run(file) == "Published Inbox triage, version 1 (inbox-triage)."
     assert run(file, "--owner", "ada") == "Unchanged: Inbox triage, version 1 (inbox-triage)."
-    with pytest.raises(CommandError, match="There is no user adda. Did you mean `ada`?"):
+    with pytest.raises(CommandError, match=r"There is no user adda. Did you mean `ada`?"):
         run(file, "--owner", "adda")
     with pytest.raises(CommandError, match=r"missing.yaml cannot be read: No such file or directory."):
         run(tmp_path / "missing.yaml")
@@ -166,5 +166,5 @@ def test_the_command_needs_someone_to_own_the_workflow(tmp_path):
     file = tmp_path / "triage.yaml"
     file.write_text(INBOX_TRIAGE)
 
-    with pytest.raises(CommandError, match="There is no superuser yet; make one with `manage.py createsuperuser`"):
+    with pytest.raises(CommandError, match=r"There is no superuser yet; make one with `manage.py createsuperuser`"):
         call_command("import_workflow", str(file))

@@ -211,11 +211,11 @@ def test_a_type_that_is_no_longer_installed_is_named():
     row = rows_of(definition, a_version(definition))[0]
     row.type = "sett"
 
-    with pytest.raises(StepTypeUnknown, match="There is no step type `sett`. Did you mean `set`?"):
+    with pytest.raises(StepTypeUnknown, match=r"There is no step type `sett`. Did you mean `set`?"):
         plan_of(definition_from(definition.settings, [row]), a_version(definition))
 
 
-# --- documents, rows and documents again -------------------------------------------------------------------------------
+# --- documents, rows and documents again ------------------------------------------------------------------------------
 words = st.text("abon1 -:#{}'\"\\äß\n", max_size=8)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(-1e15, 1e15) | words,

@@ -73,7 +73,7 @@ def test_a_condition_without_a_branch_that_holds_takes_none():
 
 
 def test_a_condition_on_a_missing_field_fails_and_takes_no_branch():
-    with pytest.raises(ExpressionFailed, match="`current.amount` is not known here.*Did you mean `current.amonut`?"):
+    with pytest.raises(ExpressionFailed, match=r"`current.amount` is not known here.*Did you mean `current.amonut`?"):
         run(CONDITION, current=current(amonut=500))
 
 
@@ -125,12 +125,12 @@ def test_a_delay_waits_for_a_while_or_until_a_moment(config, at):
 
 @pytest.mark.parametrize("config", [{"duration": "{{ x }}"}, {"until": "{{ x }}"}])
 def test_a_delay_whose_template_gives_no_time_fails(config):
-    with pytest.raises(StepFailed, match="The delay has no end: 'soon' is not a"):
+    with pytest.raises(StepFailed, match=r"The delay has no end: 'soon' is not a"):
         run({"type": "delay", "config": config}, x="soon")
 
 
 def test_fail_stop_and_iterate_tell_the_engine():
-    with pytest.raises(StepFailed, match="No amount in Hi"):
+    with pytest.raises(StepFailed, match=r"No amount in Hi"):
         run(
             {"type": "fail", "config": {"message": "No amount in {{ current.subject }}"}}, current=current(subject="Hi")
         )
@@ -164,7 +164,10 @@ def code(source, **config):
 
 
 def test_code_gets_what_its_main_asks_for():
-    source = "def main(current, extract, greeting='Hi'):\n    return [greeting, current['fields']['name'], extract[0]['n'] + 1]\n"
+    source = """
+def main(current, extract, greeting='Hi'):
+    return [greeting, current['fields']['name'], extract[0]['n'] + 1]
+"""
 
     assert run(code(source), current=current(name="Ada"), extract=[{"n": 1}]) == ["Hi", "Ada", 2]
     assert run(code(source), current=current(name="Ada"), extract=[{"n": 1}], greeting="Dear")[0] == "Dear"
@@ -172,12 +175,12 @@ def test_code_gets_what_its_main_asks_for():
 
 def test_code_may_be_called_once_with_a_whole_list():
     step = code(
-        "def main(items): return {'count': len(items), 'sum': sum(items)}\ndef sum(xs):\n  t = 0\n  for x in xs: t += x\n  return t",
+        "def main(items):\n  total = 0\n  for x in items:\n    total += x\n  return {'count': len(items), 'sum': total}",
         over="{{ rows }}",
     )
 
     assert run(step, rows=[1, 2, 3]) == {"count": 3, "sum": 6}
-    with pytest.raises(StepFailed, match="`over` must give a list, not text"):
+    with pytest.raises(StepFailed, match=r"`over` must give a list, not text"):
         run(step, rows="abc")
 
 
@@ -214,7 +217,7 @@ def test_code_that_fails_or_takes_too_much_fails_alone(source, message):
 
 def test_code_that_asks_for_an_unknown_name_is_told_what_there_is():
     with pytest.raises(
-        ExpressionFailed, match="`curent`, which main takes, is not known here.*Did you mean `current`?"
+        ExpressionFailed, match=r"`curent`, which main takes, is not known here.*Did you mean `current`?"
     ):
         run(code("def main(curent): return 1"), current=current())
 

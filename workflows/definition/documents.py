@@ -21,7 +21,7 @@ from workflows.errors import DefinitionUnreadable
 MAX_BYTES = 1024 * 1024  # of a document's text
 MAX_NODES = 100_000  # values in a document, each alias counted with all that it stands for
 CHARACTERS_PER_NODE = 64  # a longer text counts as several values
-MAX_DEPTH = 100
+MAX_DEPTH = 150
 MAX_INTEGER = 2**63
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
