@@ -91,21 +91,23 @@ class Changes:
         records: ids, or primary keys. Refusals: RecordChanged, PatchRefused (the path leads through a text, ...),
         RecordInvalid. Raises PathInvalid, ValueInvalid and RecordTooLarge for the operations themselves.
         """
-        _check_operations(operations)
+        check_operations(operations)
+        patched: dict[UUID, tuple[str, Any]] = {}
 
         def decide(row: Row) -> history.Change | None:
             _check_revision(row, expected_revision)
-            after = _patched(row, operations)
-            if dumps(after) == dumps(row.data):
+            patched[row.id] = (row.record_id, (data := _patched(row, operations)).get("fields"))
+            before, after = _touched(row.data, operations), _touched(data, operations)
+            if dumps(before) == dumps(after):
                 return None
-            return history.Change(row.id, row.record_id, {"data": row.data}, {"data": after}, row.revision + 1)
+            return history.Change(row.id, row.record_id, {"data": before}, {"data": after}, row.revision + 1)
 
         outcomes, changes = self._decide(self._lock(records), decide)
         if changes:
             self._execute(PATCH, [dumps(list(operations)).decode(), [change.record for change in changes]])
             history.log(self.workflow_id, self.origin, ChangeKind.EDITED, changes)
             if any(operation["path"][0] == "fields" for operation in operations):
-                search.update(self.workflow_id, {c.record: (c.name, c.after["data"].get("fields")) for c in changes})
+                search.update(self.workflow_id, {change.record: patched[change.record] for change in changes})
         return outcomes
 
     @transaction.atomic
@@ -181,7 +183,7 @@ class Changes:
             cursor.execute(statement, values)
 
 
-def _check_operations(operations: Sequence[Operation]) -> None:
+def check_operations(operations: Sequence[Operation]) -> None:
     for operation in operations:
         path = format_path(operation["path"])
         check_path(operation["path"], path)
@@ -208,6 +210,20 @@ def _patched(row: Row, operations: Sequence[Operation]) -> Any:
         if found and row.on_invalid == OnInvalid.REFUSE:
             raise RecordInvalid(row.record_id, found)
     return data
+
+
+def _touched(data: Any, operations: Sequence[Operation]) -> dict[str, Any]:
+    """Return the part of the data that the operations may change: whole buckets, or keys of them."""
+    part: dict[str, Any] = {}
+    for operation in operations:
+        bucket, *keys = map(str, operation["path"])
+        content = data.get(bucket, {})
+        whole = not keys or not isinstance(content, dict)
+        if bucket in data:
+            part[bucket] = (
+                content if whole else {**part.get(bucket, {}), **{k: content[k] for k in keys[:1] if k in content}}
+            )
+    return part
 
 
 def _kind(data: Any, path: Sequence[str | int]) -> str:

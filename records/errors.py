@@ -283,6 +283,73 @@ class BucketInvalid(RecordError):
         return f'"{self.bucket}" is neither {named} nor the id of a record.{did_you_mean(self.bucket, self.known)}'
 
 
+class BulkInvalid(RecordError):
+    """A bulk operation that cannot be done as it was asked for."""
+
+    code = "bulk_invalid"
+    http_status = 422
+
+    def __init__(self, part: str, rule: str, known: Sequence[str] = ()) -> None:
+        super().__init__(part, rule, known)
+        self.part, self.rule, self.known = part, rule, known
+
+    @property
+    def message(self) -> str:
+        choices = f": {', '.join(self.known)}" if self.known else ""
+        return f'The bulk operation\'s "{self.part}": {self.rule}{choices}.'
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"part": self.part, "known": list(self.known)}
+
+
+class BulkGrown(RecordError):
+    """Many more records match than the person was told."""
+
+    code = "bulk_grown"
+    http_status = 409
+
+    def __init__(self, shown: int, total: int) -> None:
+        super().__init__(shown, total)
+        self.shown, self.total = shown, total
+
+    @property
+    def message(self) -> str:
+        return (
+            f"{self.total:,} records match by now, not {self.shown:,}. Look at them again, then confirm the new number."
+        )
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"shown": self.shown, "total": self.total}
+
+
+class BulkNotFound(RecordError):
+    code = "bulk_not_found"
+    http_status = 404
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(operation)
+        self.operation = operation
+
+    @property
+    def message(self) -> str:
+        return f"There is no bulk operation {self.operation} in this workflow."
+
+
+class BulkOver(RecordError):
+    code = "bulk_over"
+    http_status = 409
+
+    def __init__(self, status: str) -> None:
+        super().__init__(status)
+        self.status = status
+
+    @property
+    def message(self) -> str:
+        return f"The bulk operation is {self.status} already; there is nothing to cancel."
+
+
 class VariableError(DirectorError):
     code = "variable"
 

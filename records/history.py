@@ -6,15 +6,27 @@ some moment and who set each field is worked out in `records.timeline`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from jsonpatch import make_patch
+from orjson import Fragment
 
+from director.jsontools import dumps, loads
 from records.models import ChangeKind, ChangeSource, RecordChange
+
+LOG = """
+INSERT INTO record_changes (workflow_id, record_id, name, kind, source, actor_id, alias, execution_id, reason, patch,
+    undo, revision)
+SELECT %(workflow)s, g.record, g.name, %(kind)s, %(source)s, %(actor)s, %(alias)s, %(execution)s, %(reason)s, g.patch,
+    g.undo, g.revision
+FROM json_to_recordset(%(changes)s::json) AS g (record uuid, name text, patch jsonb, undo jsonb, revision int)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of one record. before and after: what of {data, status, error_message} is compared."""
+    """A change of one record. before and after: what of {data, status, error_message} may have changed."""
 
     record: UUID
     name: str
@@ -47,32 +59,44 @@ class Change:
     revision: int
 
 
-def log(workflow_id: UUID, origin: Origin, kind: ChangeKind, changes: Iterable[Change]) -> None:
-    """Keep the changes. One query for each thousand."""
-    rows = [
-        RecordChange(
-            workflow_id=workflow_id,
-            record_id=change.record,
-            name=change.name,
-            kind=kind,
-            source=origin.source,
-            actor_id=origin.actor_id,
-            alias=origin.alias,
-            execution_id=origin.execution_id,
-            reason=origin.reason,
-            patch=difference(change.before, change.after),
-            undo=difference(change.after, change.before),
-            revision=change.revision,
-        )
-        for change in changes
-    ]
-    RecordChange.objects.bulk_create(rows, batch_size=1_000)
+def log(workflow_id: UUID, origin: Origin, kind: ChangeKind, changes: Sequence[Change]) -> None:
+    """Keep the changes. One query."""
+    if not changes:
+        return
+    values: dict[str, Any] = {
+        "workflow": workflow_id,
+        "kind": kind,
+        "source": origin.source,
+        "actor": origin.actor_id,
+        "alias": origin.alias,
+        "execution": origin.execution_id,
+        "reason": origin.reason,
+        "changes": dumps([_row(change) for change in changes]).decode(),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(LOG, values)
 
 
-def difference(before: Any, after: Any) -> list[dict[str, Any]]:
+def difference(before: Any, after: Any) -> Any:
     """Return the JSON Patch (RFC 6902) that turns one JSON value into the other."""
-    patch: list[dict[str, Any]] = make_patch(before, after).patch
-    return patch
+    return loads(_difference(dumps(before), dumps(after)))
+
+
+def _row(change: Change) -> dict[str, Any]:
+    before, after = dumps(change.before), dumps(change.after)
+    return {
+        "record": change.record,
+        "name": change.name,
+        "patch": Fragment(_difference(before, after)),
+        "undo": Fragment(_difference(after, before)),
+        "revision": change.revision,
+    }
+
+
+@lru_cache(maxsize=1024)
+def _difference(before: bytes, after: bytes) -> bytes:
+    """Return the patch between two JSON texts; the records of a batch mostly change alike."""
+    return dumps(make_patch(loads(before), loads(after)).patch)
 
 
 def changes_of(record_id: UUID, *, since: datetime | None = None, limit: int | None = None) -> list[RecordChange]:

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from jsonpatch import JsonPatchException, apply_patch
 from jsonpointer import JsonPointerException
@@ -177,7 +177,7 @@ def _at(data: Any, path: Path) -> Any:
         if not isinstance(data, dict if isinstance(key, str) else list):
             return MISSING
         try:
-            data = data[key]
+            data = cast(Any, data)[key]
         except LookupError:
             return MISSING
     return data
