@@ -1,10 +1,14 @@
 """Rows for tests: `make_user()`, `make_workflow()`, `make_record()`; say what matters, the rest is sensible."""
 
+from collections import Counter
 from typing import Any
 from uuid import uuid4
 
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 
+from executions.models import Execution, ExecutionCount, ExecutionFrame, ExecutionStep, TriggerType
+from executions.states import EXECUTION_TERMINAL, FRAME_TERMINAL, ExecutionStatus
 from records.models import WorkflowRecord
 from workflows.models import Workflow
 
@@ -36,3 +40,62 @@ def make_record(
     record = WorkflowRecord.objects.create(workflow=workflow or make_workflow(), **values)
     record.refresh_from_db()
     return record
+
+
+def make_execution(workflow: Workflow, **over: Any) -> Execution:
+    """Return an execution of the workflow's newest version, with the frame of its top level; running unless said."""
+    now = timezone.now()
+    values = {
+        "version": workflow.versions.first(),
+        "trigger_type": TriggerType.MANUAL,
+        "status": ExecutionStatus.RUNNING,
+        "started_at": now,
+        **over,
+    }
+    values.setdefault("finished_at", now if values["status"] in EXECUTION_TERMINAL else None)
+    execution = Execution.objects.create(workflow=workflow, **values)
+    execution.refresh_from_db()
+    make_frame(execution, status="waiting", waiting_for="children")
+    return execution
+
+
+def make_frame(execution: Execution, record: WorkflowRecord | None = None, **over: Any) -> ExecutionFrame:
+    """Return a frame: of the top level without a record, else of the record in `alias`, below the execution's first."""
+    root = execution.frames.order_by("pk").first()
+    status = over.get("status", "complete")
+    now = timezone.now()
+    values = {
+        "parent": root,
+        "record": record,
+        "status": status,
+        "started_at": None if status == "ready" else now,
+        "finished_at": now if status in FRAME_TERMINAL else None,
+        "walked": status != "ready",
+        **over,
+    }
+    return ExecutionFrame.objects.create(execution=execution, **values)
+
+
+def make_journal_row(frame: ExecutionFrame, alias: str, **over: Any) -> ExecutionStep:
+    """Return the journal row of a step in the frame: complete and quick unless said."""
+    values = {"status": "complete", "output": "done", "started_at": timezone.now(), "duration_ms": 1.5, **over}
+    return ExecutionStep.objects.create(
+        execution=frame.execution, frame=frame, record=frame.record, alias=alias, **values
+    )
+
+
+def keep_counts(execution: Execution) -> None:
+    """Write the execution's counts as its journal would have kept them."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for alias, status in execution.frames.exclude(alias="").values_list("alias", "status"):
+        counts["frame", alias, "total"] += 1
+        if status in FRAME_TERMINAL or status == "waiting":
+            counts["frame", alias, status] += 1
+    counts.update(("step", alias, status) for alias, status in execution.steps.values_list("alias", "status"))
+    ExecutionCount.objects.filter(execution=execution).delete()
+    ExecutionCount.objects.bulk_create(
+        ExecutionCount(
+            execution=execution, kind=kind, alias=alias, status=status, shard=0, count=count, duration_ms=count
+        )
+        for (kind, alias, status), count in counts.items()
+    )

@@ -243,8 +243,8 @@ def avatar(user: Any) -> str:
 
 @register.filter
 def at(mapping: Mapping[Any, Any], key: Any) -> Any:
-    """`{{ counts|at:alias }}`: the mapping's value for a key that is only known in the template."""
-    return mapping.get(key)
+    """`{{ counts|at:alias }}`: the mapping's value for a key that is only known in the template; None without either."""
+    return mapping.get(key) if mapping else None
 
 
 @register.filter
