@@ -1,7 +1,7 @@
 """Leaves of the error tree that belong to workflows.
 
 WorkflowError
-  WorkflowNotFound 404 · VersionNotFound 404 · WorkflowExists 409 · DraftMissing 409
+  WorkflowNotFound 404 · VersionNotFound 404
   DefinitionUnreadable 422 (line, column) · DefinitionInvalid 422 (every problem) · StepTypeUnknown 422
   ExpressionInvalid 422 (cannot be compiled) · ExpressionFailed (cannot be evaluated) · StepFailed
 """

@@ -15,8 +15,9 @@ from django.utils.text import slugify
 
 from director.jsontools import canonical
 from workflows.definition import Definition, parse, require_valid
+from workflows.definition.documents import decode
 from workflows.definition.rows import document_of, rows_of
-from workflows.errors import DefinitionUnreadable, VersionNotFound, WorkflowNotFound
+from workflows.errors import VersionNotFound, WorkflowNotFound
 from workflows.models import VersionStatus, Workflow, WorkflowStep, WorkflowVersion
 
 SLUG_TRIES = 5  # when two imports take the same slug at once
@@ -40,7 +41,7 @@ def import_workflow(
     version when something changed, else nothing is written.
     Raises DefinitionUnreadable, or DefinitionInvalid with every problem.
     """
-    definition = parse(decoded(document), format)
+    definition = parse(_text(document), format)
     require_valid(definition)
     for last in (False,) * (SLUG_TRIES - 1) + (True,):
         try:
@@ -58,7 +59,7 @@ def publish(
 
     Raises DefinitionUnreadable, or DefinitionInvalid with every problem.
     """
-    definition = parse(decoded(document), format)
+    definition = parse(_text(document), format)
     require_valid(definition)
     with transaction.atomic(durable=True):
         locked = Workflow.objects.select_for_update(no_key=True).get(pk=workflow.pk)
@@ -151,13 +152,5 @@ def _add_version(workflow: Workflow, definition: Definition, digest: str, by: An
     return version
 
 
-def decoded(document: str | bytes | Mapping[str, Any]) -> str | Mapping[str, Any]:
-    """Return the document's text; raises DefinitionUnreadable for bytes that are not UTF-8."""
-    if not isinstance(document, bytes):
-        return document
-    try:
-        return document.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = document[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        raise DefinitionUnreadable("Document", "it is not UTF-8 text; save it as UTF-8", line, column) from None
+def _text(document: str | bytes | Mapping[str, Any]) -> str | Mapping[str, Any]:
+    return decode(document) if isinstance(document, bytes) else document

@@ -97,7 +97,9 @@ def test_publishing_to_a_workflow_does_not_ask_for_its_name():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("document", ["steps: [", b"\xff\xfe", a_document({"alias": "x", "type": "sett"}), "[]"])
+@pytest.mark.parametrize(
+    "document", ["steps: [", b"\xff\xfe", b"x" * 2_000_000, a_document({"alias": "x", "type": "sett"}), "[]"]
+)
 def test_what_is_refused_leaves_nothing_behind(document):
     with pytest.raises((DefinitionUnreadable, DefinitionInvalid)):
         import_workflow(document, owner=make_user())

@@ -1,6 +1,7 @@
 """What each step type answers for a rendered config; and the registry that knows them."""
 
 from datetime import UTC, datetime
+from importlib.metadata import EntryPoint
 from uuid import uuid4
 
 import pytest
@@ -175,11 +176,11 @@ def main(current, extract, greeting='Hi'):
 
 def test_code_may_be_called_once_with_a_whole_list():
     step = code(
-        "def main(items):\n  total = 0\n  for x in items:\n    total += x\n  return {'count': len(items), 'sum': total}",
+        "def main(items):\n  total = 0\n  for x in items:\n    total += x\n  return {'n': len(items), 'sum': total}",
         over="{{ rows }}",
     )
 
-    assert run(step, rows=[1, 2, 3]) == {"count": 3, "sum": 6}
+    assert run(step, rows=[1, 2, 3]) == {"n": 3, "sum": 6}
     with pytest.raises(StepFailed, match=r"`over` must give a list, not text"):
         run(step, rows="abc")
 
@@ -249,6 +250,25 @@ def test_a_type_with_a_bad_name_or_schema_is_not_registered(name, schema, error)
 
     with pytest.raises(error):
         registry.register(bad())
+
+
+def test_installed_packages_bring_types_and_a_broken_one_is_only_logged(monkeypatch, caplog):
+    shipped = type(
+        "Shipped",
+        (StepType,),
+        {"name": "registry_test_shipped", "label": "S", "icon": "x", "category": "data", "schema": {}},
+    )
+    monkeypatch.setattr(registry, "shipped", shipped, raising=False)
+    points = [
+        EntryPoint("broken", "no_such_module:Step", registry.ENTRY_POINTS),
+        EntryPoint("shipped", "workflows.step_types.registry:shipped", registry.ENTRY_POINTS),
+    ]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+
+    registry._load_installed()
+
+    assert registry.get("registry_test_shipped").label == "S"
+    assert [record.entry_point for record in caplog.records] == ["broken"]
 
 
 def test_a_registered_type_is_known_to_definitions_at_once():

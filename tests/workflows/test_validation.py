@@ -301,6 +301,10 @@ def test_what_an_iterate_may_say():
             ("config.source", "main takes `items`, which is there only with `over`"),
         ),
         (
+            {"type": "code", "config": {"source": "def main(limit=10): return limit"}},
+            ("config", "`limit` is not known here"),
+        ),
+        (
             {"type": "code", "config": {"source": "def main(currnt): return 1"}},
             ("config", "`currnt` is not known here"),
         ),

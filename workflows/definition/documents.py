@@ -24,6 +24,8 @@ CHARACTERS_PER_NODE = 64  # a longer text counts as several values
 MAX_DEPTH = 150
 MAX_INTEGER = 2**63
 
+TOO_LARGE = f"it has more than {MAX_BYTES:,} bytes, the limit of a definition"
+
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Positions = dict[str, tuple[int, int]]
 
@@ -34,12 +36,24 @@ def read_document(text: str, format: str | None = None) -> tuple[Any, Positions]
     format: "yaml", "json", or None to go by the first character. Raises DefinitionUnreadable with line and column.
     """
     if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
-        raise DefinitionUnreadable("Document", f"it has more than {MAX_BYTES:,} bytes, the limit of a definition")
+        raise DefinitionUnreadable("Document", TOO_LARGE)
     if format is None:
         format = "json" if text.lstrip()[:1] in ("{", "[") else "yaml"
     if format not in ("json", "yaml"):
         raise DefinitionUnreadable("Document", f"the format {format!r} is not known; use yaml or json")
     return (_read_json(text), {}) if format == "json" else _YamlReader(text).read()
+
+
+def decode(document: bytes) -> str:
+    """Return the text of a document; raises DefinitionUnreadable when it is too large or not UTF-8."""
+    if len(document) > MAX_BYTES:
+        raise DefinitionUnreadable("Document", TOO_LARGE)
+    try:
+        return document.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = document[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        raise DefinitionUnreadable("Document", "it is not UTF-8 text; save it as UTF-8", line, column) from None
 
 
 def checked_value(value: Any) -> Any:

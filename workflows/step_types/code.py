@@ -20,7 +20,8 @@ class Code(StepType):
 
     A parameter may be any name that templates know at that place: current, outer, item, index, trigger, execution, the
     alias of a step before, a variable; with `over`, `items` is that list, and main is called once with all of it. What
-    it returns is the step's output.
+    it returns is the step's output. A parameter with a default keeps it where the name has no value, as that of a step
+    in a branch that was not taken.
     """
 
     name = "code"

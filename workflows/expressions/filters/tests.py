@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from workflows.expressions.failures import MISSING
 from workflows.expressions.filters.registry import TESTS
 from workflows.expressions.operators import COMPARISON
 from workflows.expressions.views import RecordView
-
 
 _KINDS: dict[str, Callable[..., bool]] = {
     "defined": lambda value: value is not MISSING,
