@@ -124,7 +124,12 @@ CACHES = {
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": "director:live", "capacity": 1000},
+        # Its consumers wait 5 s for an event in one command; Redis' client must not give up on them as soon as that.
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_timeout": 15}],
+            "prefix": "director:live",
+            "capacity": 1000,
+        },
     }
 }
 
