@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -9,6 +10,9 @@ from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from director import json_view
 
 COUNT_LIMIT = 5_000  # rows that a list counts and pages through; filters and search narrow a longer one
 
@@ -60,3 +64,13 @@ class ReadOnly:
 
     def has_delete_permission(self, request: HttpRequest, *_: Any) -> bool:
         return False
+
+
+def shown_json(field: str, cleaned: Callable[[Any], Any]) -> Any:
+    """Return a column that shows the JSON in `field` as `cleaned` lets it be seen."""
+
+    @admin.display(description=field.replace("_", " "))
+    def column(_: Any, row: Any) -> SafeString:
+        return json_view.render(cleaned(getattr(row, field)), field)
+
+    return column

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -11,22 +12,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from director import json_view
-from director.admin_base import LargeTableAdmin, ReadOnly
+from director.admin_base import LargeTableAdmin, ReadOnly, shown_json
 from director.errors import DirectorError
 from executions import control, retry
 from executions.models import Execution, ExecutionFrame, ExecutionStep
 from records.masking import mask_tree
 
-
-def shown(field: str) -> Any:
-    """Return a column that shows the JSON of `field`, its secrets masked."""
-
-    @admin.display(description=field.replace("_", " "))
-    def column(_: admin.ModelAdmin[Any], row: Any) -> SafeString:
-        return json_view.render(mask_tree(getattr(row, field)), field)
-
-    return column
+masked = partial(shown_json, cleaned=mask_tree)
 
 
 @admin.register(Execution)
@@ -55,7 +47,11 @@ class ExecutionAdmin(ReadOnly, LargeTableAdmin[Execution]):
         ("trigger", "labels", "changes", "failure"),
     )
     readonly_fields = ("journal", "frames", "trigger", "changes", "failure")
-    trigger, changes, failure = shown("trigger_data"), shown("overrides"), shown("error")
+    trigger, changes, failure = (
+        shown_json("trigger_data", mask_tree),
+        shown_json("overrides", mask_tree),
+        masked("error"),
+    )
 
     @admin.display(description="journal")
     def journal(self, execution: Execution) -> SafeString:
@@ -71,7 +67,7 @@ class ExecutionAdmin(ReadOnly, LargeTableAdmin[Execution]):
 
     @admin.action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, executions: QuerySet[Execution]) -> None:
-        self._each(request, executions, control.cancel, "Cancelling")
+        self._each(request, executions, lambda each: control.cancel(each, user=request.user), "Cancelling")
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("executions.change_execution")
@@ -96,7 +92,7 @@ class ExecutionFrameAdmin(ReadOnly, LargeTableAdmin[ExecutionFrame]):
     scoped_filter = ("status", "waiting_for")
     exclude = ("error",)
     readonly_fields = ("failure",)
-    failure = shown("error")
+    failure = masked("error")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ExecutionFrame]:
         return super().get_queryset(request).select_related("execution", "record", "parent").defer("record__data")
@@ -117,7 +113,11 @@ class ExecutionStepAdmin(ReadOnly, LargeTableAdmin[ExecutionStep]):
         "failure",
     )
     readonly_fields = ("given", "result", "failure")
-    given, result, failure = shown("input"), shown("output"), shown("error")
+    given, result, failure = (
+        shown_json("input", mask_tree),
+        shown_json("output", mask_tree),
+        masked("error"),
+    )
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """By time; inside one execution as its index journal_by_step has them."""

@@ -252,14 +252,25 @@ class RetryFailedRecords(APIView):
         return _retried(request, retry.retry_records(found.pk, user=request.user))
 
 
+class ControlSerializer(serializers.Serializer[Any]):
+    """Why, and for what. Without `records` the whole execution is meant."""
+
+    records = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Record ids: only the work on these."
+    )
+    reason = serializers.CharField(required=False, max_length=1000, help_text="Kept on the execution.")
+
+
 class Control(APIView):
     """A control of an execution; `move` does it and refuses what the execution's status does not allow."""
 
-    move: Callable[[Execution], Execution]
+    move: Callable[..., Execution]
 
-    @extend_schema(request=None, responses=ExecutionDetailSerializer)
+    @extend_schema(request=ControlSerializer, responses=ExecutionDetailSerializer)
     def post(self, request: Request, execution: str) -> Response:
-        return _detail(request, self.move(services.get_execution_for(request.user, execution)))
+        found = services.get_execution_for(request.user, execution)
+        asked = read_body(request, ControlSerializer)
+        return _detail(request, self.move(found, user=request.user, **asked))
 
 
 @extend_schema_view(post=extend_schema(operation_id="pause_execution"))

@@ -5,7 +5,7 @@ from django.urls.converters import StringConverter
 
 from director.api import views
 from executions import api as executions
-from records.api import data, records, variables
+from records.api import bulk, data, records, variables
 from workflows import api as workflows
 
 
@@ -25,6 +25,7 @@ register_converter(Name, "name")
 register_converter(Names, "names")
 
 WORKFLOW = "workflows/<name:workflow>"
+BULK = f"{WORKFLOW}/records/bulk"
 EXECUTION = "executions/<name:execution>"
 
 urlpatterns = [
@@ -40,6 +41,10 @@ urlpatterns = [
     path(f"{WORKFLOW}/variables/<names:key>", variables.VariableDetail.as_view()),
     path(f"{WORKFLOW}/records", records.RecordList.as_view()),
     path(f"{WORKFLOW}/records/retry-failed", executions.RetryFailedRecords.as_view()),
+    path(BULK, bulk.BulkList.as_view()),
+    path(f"{BULK}/<uuid:operation>", bulk.BulkDetail.as_view(), name="api-bulk"),
+    path(f"{BULK}/<uuid:operation>/outcomes", bulk.BulkOutcomes.as_view()),
+    path(f"{BULK}/<uuid:operation>/cancel", bulk.BulkCancel.as_view()),
     path(f"{WORKFLOW}/records/<names:record_id>", records.RecordDetail.as_view()),
     path("executions", executions.Executions.as_view(), name="api-executions"),
     path(EXECUTION, executions.ExecutionDetail.as_view(), name="api-execution"),

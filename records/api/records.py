@@ -25,7 +25,7 @@ from records.api.selection import (
 )
 from records.masking import mask_tree
 from records.models import WorkflowRecord
-from records.patches import delete_at, parse_path, set_at
+from records.patches import Operation, delete_at, parse_path, set_at
 from records.records import Records
 from records.states import RecordStatus
 from workflows.definition.plan import OnExisting
@@ -77,8 +77,8 @@ class CreatedSerializer(serializers.Serializer[Any]):
     record = RecordSerializer()
 
 
-class PatchSerializer(serializers.Serializer[Any]):
-    """Changes of one record, all or none of them."""
+class PathsSerializer(serializers.Serializer[Any]):
+    """Changes of what stands at paths."""
 
     set = serializers.DictField(
         child=AnyField(), required=False, help_text='Values by path: `{"vars.category": "lead"}`.'
@@ -86,10 +86,15 @@ class PatchSerializer(serializers.Serializer[Any]):
     delete = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="Paths to take away: `fields.lines[2]`."
     )
+    reason = serializers.CharField(required=False, max_length=1000, help_text="Kept in the history.")
+
+
+class PatchSerializer(PathsSerializer):
+    """Changes of one record, all or none of them."""
+
     status = serializers.ChoiceField(RecordStatus.choices, required=False)
     error_message = serializers.CharField(required=False, allow_blank=True, help_text="With a status.")
     expected_revision = serializers.IntegerField(required=False, help_text="Refused with 409 at any other revision.")
-    reason = serializers.CharField(required=False, max_length=1000)
 
 
 class RecordList(DataView):
@@ -169,8 +174,7 @@ class RecordDetail(DataView):
 
 def change(records: Records, record_id: str, asked: dict[str, Any], expected: int | None) -> WorkflowRecord:
     """Do what a (validated) PatchSerializer asks, all or nothing, and return the record."""
-    operations = [set_at(parse_path(path), value) for path, value in asked.get("set", {}).items()]
-    operations += [delete_at(parse_path(path)) for path in asked.get("delete", [])]
+    operations = operations_of(asked)
     if "status" not in asked:
         return records.patch(record_id, operations, expected_revision=expected)
     with transaction.atomic():
@@ -179,6 +183,12 @@ def change(records: Records, record_id: str, asked: dict[str, Any], expected: in
             expected = None
         error = asked.get("error_message", "")
         return records.move(record_id, asked["status"], error=error, expected_revision=expected)
+
+
+def operations_of(asked: dict[str, Any]) -> list[Operation]:
+    """Return the operations that a (validated) PathsSerializer asks for; raises PathInvalid."""
+    sets = [set_at(parse_path(path), value) for path, value in asked.get("set", {}).items()]
+    return sets + [delete_at(parse_path(path)) for path in asked.get("delete", [])]
 
 
 def shown(records: Sequence[WorkflowRecord], selection: Selection | None = None) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from director.api.paging import PageQuery
 from director.api.reading import query_parameters, read_query
 from records.filters import COMPARISONS, RecordFilter, read_filter
 from records.models import WorkflowRecord
-from records.patches import BUCKETS, Path, apply, parse_path, set_at
+from records.patches import BUCKETS, Path, apply, look_up, parse_path, set_at
 from records.queries import ORDERS
 
 # A parameter such as vars.category or fields.lines[0].amount[ge].
@@ -83,7 +83,7 @@ class Selection:
         """Return the record's data with only what stands at the paths; null where nothing does."""
         found = getattr(record, "picked", None)
         if found is None:
-            values = [_at(record.data, path) for path in self.paths]
+            values = [look_up(record.data, path) for path in self.paths]
         else:
             values = jsontools.loads(found) if isinstance(found, str) else found
         return apply({}, [set_at(path, value) for path, value in zip(self.paths, values, strict=True)])
@@ -118,15 +118,6 @@ def read_record_filter(request: Request, query: dict[str, Any]) -> RecordFilter:
 def read_list_query(request: Request, shape: Any) -> dict[str, Any]:
     """Return the query parameters but for the tests; raises ParameterInvalid."""
     return read_query(request, shape, free=TESTS)
-
-
-def _at(value: Any, path: Path) -> Any:
-    for key in path:
-        try:
-            value = value[key]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
 
 
 def _is_path(name: str) -> bool:

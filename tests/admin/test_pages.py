@@ -7,13 +7,13 @@ from django.contrib import admin
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 
 from director.admin_base import COUNT_LIMIT
 from director.api import tokens
 from director.models import ApiToken
 from executions.models import Execution, ExecutionFrame, ExecutionStep
 from records.models import WorkflowRecord
+from tests.admin.conftest import act, url_of
 from tests.api.conftest import TRIAGE
 from tests.executions.running import drive, start
 from tests.factories import make_record, make_user
@@ -24,34 +24,11 @@ APPS = ("director", "workflows", "records", "executions")
 MAX_QUERIES = 15
 
 
-@pytest.fixture
-def staff(db: None) -> Client:
-    client = Client()
-    client.force_login(make_user("root", is_staff=True, is_superuser=True))
-    return client
-
-
-@pytest.fixture
-def triage(db: None) -> Workflow:
-    return import_workflow(TRIAGE, owner=make_user("olivia")).workflow
-
-
 def run(workflow: Workflow) -> Execution:
     """A run with a good and a broken record."""
     for subject in ("Invoice", "broken"):
         make_record(workflow, fields={"subject": subject, "api_key": "hunter2hunter2"})
     return drive(start(workflow, trigger_data={"token": "hunter2hunter2"}, user=workflow.owner))
-
-
-def url_of(model: Any, page: str = "changelist", *args: Any) -> str:
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
-
-
-def act(client: Client, model: Any, action: str, *rows: Any) -> str:
-    """Do an admin action on the rows and return the page that follows."""
-    answer = client.post(url_of(model), {"action": action, "_selected_action": [row.pk for row in rows]}, follow=True)
-    assert answer.status_code == 200
-    return str(answer.content.decode())
 
 
 def registered() -> list[type[Any]]:

@@ -1,0 +1,47 @@
+"""What was done to records and variables, to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+
+from director.admin_base import LargeTableAdmin, ReadOnly, shown_json
+from records.masking import mask_at
+from records.models import BulkOperation, RecordChange, VariableChange
+
+
+def masked_patch(patch: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a JSON Patch whose values are masked as they would be where it puts them."""
+    return [
+        {**change, "value": mask_at(change["path"].split("/"), change["value"])} if "value" in change else change
+        for change in patch
+    ]
+
+
+@admin.register(RecordChange)
+class RecordChangeAdmin(ReadOnly, LargeTableAdmin[RecordChange]):
+    list_display = ("name", "workflow", "kind", "source", "actor", "reason", "at")
+    list_select_related = ("workflow", "actor")
+    ordering = ("-id",)
+    fields = (("workflow", "name", "revision"), ("kind", "source", "actor", "at"), "reason", "forth", "back")
+    readonly_fields = ("forth", "back")
+    forth, back = shown_json("patch", masked_patch), shown_json("undo", masked_patch)
+
+    def get_queryset(self, request: Any) -> Any:
+        return super().get_queryset(request).select_related("workflow", "actor")
+
+
+@admin.register(VariableChange)
+class VariableChangeAdmin(ReadOnly, LargeTableAdmin[VariableChange]):
+    list_display = ("key", "workflow", "kind", "source", "actor", "reason", "at")
+    list_select_related = ("workflow", "actor")
+    ordering = ("-id",)
+
+
+@admin.register(BulkOperation)
+class BulkOperationAdmin(ReadOnly, LargeTableAdmin[BulkOperation]):
+    list_display = ("__str__", "workflow", "status", "actor", "total", "changed", "refused", "created_at")
+    list_select_related = ("workflow", "actor")
+    list_filter = ("status", "kind")
+    ordering = ("-id",)
