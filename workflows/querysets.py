@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Q, QuerySet
 
 if TYPE_CHECKING:
-    from workflows.models import Workflow
+    from workflows.models import Workflow  # noqa: F401 - named in quotes below
 
 
 class WorkflowQuerySet(QuerySet["Workflow"]):
