@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from executions.views import actions, lists, monitor, prompts, records, steps, workflows
+from executions.views import actions, lists, monitor, prompts, record_edits, records, steps, workflows
 
 urlpatterns = [
     path("workflows/", workflows.workflow_list, name="workflow_list"),
@@ -22,6 +22,7 @@ urlpatterns = [
     path("executions/<int:number>/steps/<int:pk>/", steps.step_page, name="step_page"),
     path("executions/<int:number>/steps/<int:pk>/<str:part>.json", steps.step_raw, name="step_raw"),
     path("prompts/", prompts.prompt_list, name="prompt_list"),
+    path("prompts/live/", prompts.prompt_live, name="prompt_live"),
     path("prompts/many/", prompts.prompt_many, name="prompt_many"),
     path("prompts/answer/<str:token>/", prompts.prompt_link, name="prompt_link"),
     path("prompts/<uuid:pk>/", prompts.prompt_page, name="prompt_page"),
@@ -31,5 +32,8 @@ urlpatterns = [
     path("records/<uuid:pk>/", records.record_page, name="record_page"),
     path("records/<uuid:pk>/live/", records.record_live, name="record_live"),
     path("records/<uuid:pk>/raw.json", records.record_raw, name="record_raw"),
+    path("records/<uuid:pk>/edit/", record_edits.record_edit, name="record_edit"),
+    path("records/<uuid:pk>/status/", record_edits.record_move, name="record_move"),
+    path("records/<uuid:pk>/delete/", record_edits.record_delete, name="record_delete"),
     path("records/<uuid:pk>/retry/", actions.record_retry, name="record_retry"),
 ]

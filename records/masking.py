@@ -7,7 +7,7 @@ have travelled elsewhere (into a rendered template, an error text) by the value 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -49,6 +49,11 @@ def mask_tree(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [mask_tree(item) for item in value]
     return value
+
+
+def mask_at(path: Iterable[str | int], value: Any) -> Any:
+    """Return what stands at a path as it may be shown: masked when any key on the way names a secret."""
+    return mask(value) if any(is_sensitive(str(key)) for key in path) else mask_tree(value)
 
 
 def mask_values(value: Any, secrets: Collection[str]) -> Any:

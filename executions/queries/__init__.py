@@ -2,6 +2,7 @@
 
 from executions.queries.causes import causes_of
 from executions.queries.frames import FrameFilter, FrameRow, frames_by_id, frames_page
+from executions.queries.history import History, Point, history_of
 from executions.queries.lists import (
     ExecutionFilter,
     LastDay,
@@ -20,7 +21,6 @@ from executions.queries.stories import (
     get_step_for,
     record_story,
     runs_of,
-    setters_of,
     walk_of,
 )
 from executions.queries.timeline import Timeline, log_page, timeline
@@ -29,7 +29,9 @@ __all__ = [
     "ExecutionFilter",
     "FrameFilter",
     "FrameRow",
+    "History",
     "LastDay",
+    "Point",
     "Progress",
     "Run",
     "StepProgress",
@@ -41,6 +43,7 @@ __all__ = [
     "frames_by_id",
     "frames_page",
     "get_step_for",
+    "history_of",
     "last_day",
     "log_page",
     "newest_runs",
@@ -49,7 +52,6 @@ __all__ = [
     "record_story",
     "running_now",
     "runs_of",
-    "setters_of",
     "timeline",
     "walk_of",
     "with_records",

@@ -13,15 +13,16 @@ from django.db.models import Case, F, Func, IntegerField, JSONField, Value, When
 from director import paging
 from executions.errors import StepNotFound
 from executions.models import Execution, ExecutionFrame, ExecutionStep
-from executions.states import STEP_SETTLED, StepStatus
+from executions.queries.history import Line, lines_of
+from executions.states import StepStatus
 from records.masking import mask_tree
-from records.models import WorkflowRecord
-from workflows.flow import Flow, store_path
+from records.models import ChangeKind, RecordChange, WorkflowRecord
+from workflows.flow import store_path
 from workflows.models import WorkflowStep
 
 STORY_SIZE = 40
+LAST = 2**62  # behind every key
 RUNS_SHOWN = 20
-ROWS_ASKED = 500  # newest rows of a record that are asked for who set what
 PREVIEW_BYTES = 4_096  # an output larger than this is not put into the story, only linked
 PREVIEW_VALUES = 5
 ERRORS = (StepStatus.FAILED, StepStatus.INTERRUPTED)
@@ -68,34 +69,81 @@ class StoryMoment:
 
 
 @dataclass(frozen=True, slots=True)
+class StoryChange:
+    """What a person, an import or its source changed about the record."""
+
+    change: RecordChange
+    lines: list[Line]
+
+    kind = "change"
+
+    @property
+    def at(self) -> datetime:
+        return self.change.at
+
+
+Entry = StoryStep | StoryMoment | StoryChange
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
-    entries: list[StoryStep | StoryMoment]
+    entries: list[Entry]
     next: str
 
 
 def record_story(record: WorkflowRecord, runs: Sequence[ExecutionFrame], show: str = "", cursor: str = "") -> Story:
     """Return the story, newest first, a page at a time.
 
-    runs: the record's walks (`runs_of`). show: "errors" or "data" leaves the rest out. Two queries, three for data.
+    runs: the record's walks (`runs_of`). show: "errors", "people" or "data" leaves the rest out. At most four queries.
     """
-    at = paging.parse(cursor, (int,))
-    rows = list(_rows(record, show, at))
-    steps = _grouped(rows[:STORY_SIZE], _definitions(rows))
-    begin = None if len(rows) <= STORY_SIZE else steps[-1].at
-    end = steps[0].at if at and steps else None
+    at = paging.parse(cursor, (int, int))
+    before: Sequence[Any] = at.key if at else (LAST, LAST)
+    told: list[Told] = [*_rows(record, show, before[0]), *_changes(record, show, before[1])]
+    told.sort(key=_told_at, reverse=True)
+    shown, more = told[:STORY_SIZE], len(told) > STORY_SIZE
+    rows = [one for one in shown if isinstance(one, ExecutionStep)]
+    changes = [StoryChange(one, lines_of(one)) for one in shown if isinstance(one, RecordChange)]
+    begin = _told_at(shown[-1]) if more else None
+    end = _told_at(shown[0]) if at and shown else None
     moments = [
         one for one in _moments(runs, show) if (begin is None or one.at >= begin) and (end is None or one.at <= end)
     ]
-    entries: list[StoryStep | StoryMoment] = sorted((*steps, *moments), key=_order, reverse=True)
-    more = str(paging.Cursor([rows[STORY_SIZE - 1].pk])) if len(rows) > STORY_SIZE else ""
-    return Story(entries, more)
+    steps = _grouped(rows, _definitions(rows))
+    entries: list[Entry] = sorted((*steps, *moments, *changes), key=_order, reverse=True)
+    return Story(entries, _after(shown, before) if more else "")
 
 
-def _rows(record: WorkflowRecord, show: str, at: paging.Cursor | None) -> Iterable[ExecutionStep]:
+Told = ExecutionStep | RecordChange
+
+
+def _told_at(one: Told) -> datetime:
+    return one.started_at if isinstance(one, ExecutionStep) else one.at
+
+
+def _after(shown: Sequence[Told], before: Sequence[Any]) -> str:
+    """The cursor behind the last of both kinds."""
+    steps = min((one.pk for one in shown if isinstance(one, ExecutionStep)), default=before[0])
+    changes = min((one.pk for one in shown if isinstance(one, RecordChange)), default=before[1])
+    return str(paging.Cursor([steps, changes]))
+
+
+def _changes(record: WorkflowRecord, show: str, before: int) -> Iterable[RecordChange]:
+    """What no step's row tells; how the record was found is told by itself. Index record_change_by_record."""
+    if show == "errors":
+        return []
+    rows = RecordChange.objects.filter(record=record, pk__lt=before).exclude(kind=ChangeKind.CREATED)
+    if show == "people":
+        rows = rows.filter(actor__isnull=False)
+    elif show == "data":
+        rows = rows.filter(kind__in=(ChangeKind.EDITED, ChangeKind.MERGED))
+    return rows.select_related("actor").order_by("-pk")[: STORY_SIZE + 1]
+
+
+def _rows(record: WorkflowRecord, show: str, before: int) -> Iterable[ExecutionStep]:
     """The journal rows of the record with outputs only where they are small. Index journal_by_record."""
     size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
     rows = (
-        ExecutionStep.objects.filter(record=record)
+        ExecutionStep.objects.filter(record=record, pk__lt=before)
         .select_related("execution")
         .defer("input", "output")
         .annotate(output_bytes=size)
@@ -108,8 +156,8 @@ def _rows(record: WorkflowRecord, show: str, at: paging.Cursor | None) -> Iterab
         rows = rows.filter(status__in=ERRORS)
     elif show == "data":
         rows = rows.filter(status=StepStatus.COMPLETE, alias__in=_storing_aliases(record))
-    if at:
-        rows = rows.filter(pk__lt=at.key[0])
+    elif show == "people":
+        return []
     return rows[: STORY_SIZE + 1]
 
 
@@ -170,23 +218,15 @@ def _moments(runs: Sequence[ExecutionFrame], show: str) -> Iterator[StoryMoment]
             yield StoryMoment(frame.status, frame.finished_at, frame)
 
 
-def _order(entry: StoryStep | StoryMoment) -> tuple[datetime, int]:
+def _order(entry: Entry) -> tuple[datetime, int]:
     """By time; at the same moment a record enters before its steps and ends after them."""
-    return entry.at, {"entered": 0, "step": 1}.get(entry.kind, 2)
+    return entry.at, {"entered": 0, "step": 1, "change": 1}.get(entry.kind, 2)
 
 
 def runs_of(record: WorkflowRecord) -> list[ExecutionFrame]:
     """Return the newest walks of the record with their executions. One query, on index frame_by_record."""
     frames = ExecutionFrame.objects.filter(record=record).select_related("execution", "execution__version")
     return list(frames.order_by("-pk")[:RUNS_SHOWN])
-
-
-def setters_of(record: WorkflowRecord, flow: Flow) -> dict[str, str]:
-    """Return which step last set which path of the record ("vars.category": "classify"). One query."""
-    paths = {step.alias: step.store_path for step in flow.steps.values() if step.store_path}
-    done = ExecutionStep.objects.filter(record=record, alias__in=paths, status__in=STEP_SETTLED)
-    aliases = done.exclude(status=StepStatus.SKIPPED).order_by("-pk").values_list("alias", flat=True)
-    return {paths[alias]: alias for alias in reversed(aliases[:ROWS_ASKED])}
 
 
 # --- one step ---------------------------------------------------------------------------------------------------------

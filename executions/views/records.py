@@ -1,10 +1,7 @@
-"""The page of a record: its data, and the story of what each run's steps did with it."""
+"""The page of a record: its data, and the story of what steps and people did with it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,54 +9,42 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from director.errors import DirectorError
 from director.htmx import render_page
-from executions.models import ExecutionFrame
-from executions.queries import record_story, runs_of, setters_of
+from executions.models import Execution, ExecutionFrame
+from executions.queries import History, history_of, record_story, runs_of
+from executions.views.record_tree import form_for, tree_of
 from records.masking import mask_tree
-from records.models import WorkflowRecord
+from records.models import RecordSearch, WorkflowRecord
 from records.page_queries import get_record_for
-from records.states import RecordStatus
+from records.states import HELD, RecordStatus, may_move
 from records.titles import title_of
 from workflows.flow import Flow, flow_of
 
-STORY_CHOICES = (("", "All"), ("errors", "Errors"), ("data", "Data changes"))
-DEPTH_SHOWN = 3  # objects inside objects are opened so far, then shown as JSON in a line
-
-LONG_CHARACTERS = 60  # a longer value is folded to one line
-WHOLE_CHARACTERS = 20_000  # shown when it is unfolded; the JSON has the rest
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A path of the record's data with its value; setter: alias of the step that writes it, if one does."""
-
-    path: str
-    value: Any
-    setter: str = ""
-
-    @property
-    def is_long(self) -> bool:
-        return len(str(self.value)) > LONG_CHARACTERS
-
-    @property
-    def whole(self) -> str:
-        """The value as text, cut where a page becomes slow."""
-        text = self.value if isinstance(self.value, str) else json.dumps(self.value, ensure_ascii=False, indent=2)
-        return text[:WHOLE_CHARACTERS]
+STORY_CHOICES = (("", "All"), ("errors", "Errors"), ("people", "People"), ("data", "Data changes"))
+FRAGMENTS = {
+    "rec-story": "records/_record_story.html",
+    "rec-data": "records/_record_data.html",
+    "rec-values": "records/_record_values.html",
+}
 
 
 @require_GET
 def record_page(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """In the address: story (what of it), point (the record as it was), edit (a path) or add (fields, vars, targets)."""
     record = get_record_for(request.user, pk)
-    fragments = {"rec-story": "records/_record_story.html"}
-    return render_page(request, "records/record_detail.html", _context(request, record), fragments)
+    context = record_context(request, record)
+    response = render_page(request, "records/record_detail.html", context, FRAGMENTS)
+    if context["is_now"] and "point" in request.GET:
+        response["HX-Push-Url"] = request.path  # the newest point is not a place in the past
+    return response
 
 
 @require_GET
 def record_live(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What an event makes the page fetch: status, actions, story and data, each with its id."""
     record = get_record_for(request.user, pk)
-    return render(request, "records/_record_live.html", _context(request, record))
+    return render(request, "records/_record_live.html", record_context(request, record))
 
 
 @require_GET
@@ -87,25 +72,29 @@ def raw(record: WorkflowRecord) -> dict[str, Any]:
     }
 
 
-def _context(request: HttpRequest, record: WorkflowRecord) -> dict[str, Any]:
+def record_context(request: HttpRequest, record: WorkflowRecord, **over: Any) -> dict[str, Any]:
+    """Return what the page and its fragments show. At most 12 queries, whatever the record went through."""
     runs = runs_of(record)
     last = runs[0] if runs else None
-    data, show = mask_tree(record.data), request.GET.get("story", "")
-    story = record_story(record, runs, show, request.GET.get("cursor", ""))
-    flow = flow_of(last.execution.version) if last else Flow([], {})
+    show = request.GET.get("story", "")
     return {
         "record": record,
         "title": title_of(record.data),
         "runs": runs,
         "last": last,
-        "story": story,
+        "story": record_story(record, runs, show, request.GET.get("cursor", "")),
         "show": show,
-        "flow": flow,
+        "flow": flow_of(last.execution.version) if last else Flow([], {}),
         "at_step": _at_step(record, last),
         "tab": request.GET.get("tab", "fields"),
         "story_choices": STORY_CHOICES,
         "raw": raw(record),
-        **_data(data, setters_of(record, flow)),
+        "is_held": record.status in HELD,
+        "may_skip": may_move(record.status, RecordStatus.SKIPPED) and record.status != RecordStatus.SKIPPED,
+        "may_complete": may_move(record.status, RecordStatus.COMPLETE) and record.status != RecordStatus.COMPLETE,
+        "may_reset": record.status in (RecordStatus.COMPLETE, RecordStatus.SKIPPED),
+        **_origin(record),
+        **_data(request, history_of(record), over),
     }
 
 
@@ -115,23 +104,33 @@ def _at_step(record: WorkflowRecord, last: ExecutionFrame | None) -> str:
     return last.at_step if last and telling else ""
 
 
-def _data(data: Mapping[str, Any], setters: Mapping[str, str]) -> dict[str, list[Entry]]:
-    return {part: list(_entries(data.get(part) or {}, part, setters)) for part in ("fields", "vars", "targets")}
+def _origin(record: WorkflowRecord) -> dict[str, Any]:
+    """Who or what made the record, and in which execution. Two queries."""
+    made = RecordSearch.objects.filter(workflow=record.workflow_id, record=record.pk).first()
+    run = Execution.objects.filter(pk=made.created_in).only("number").first() if made and made.created_in else None
+    return {"created_by": made.created_by if made else "", "created_in": run}
 
 
-def _entries(
-    value: Mapping[str, Any], part: str, setters: Mapping[str, str], prefix: str = "", depth: int = 1
-) -> Iterator[Entry]:
-    """Leaves in the order of the document; what is nested is named by its path ("lead.company")."""
-    for key, item in value.items():
-        path = f"{prefix}{key}"
-        if isinstance(item, Mapping) and item and depth < DEPTH_SHOWN:
-            yield from _entries(item, part, setters, f"{path}.", depth + 1)
-        else:
-            yield Entry(path, item, _setter(f"{part}.{path}", setters))
+def _data(request: HttpRequest, history: History, over: dict[str, Any]) -> dict[str, Any]:
+    """The tree at the point of the story that is looked at, and the form that is open in it."""
+    point = history.point(_index(request.GET.get("point", ""), history.last))
+    is_now = point.index == history.last
+    form, refused = over.get("form"), over.get("refused")
+    if form is None and is_now:
+        try:
+            form = form_for(history, request.GET.get("edit", ""), request.GET.get("add", ""))
+        except DirectorError as error:
+            refused = error
+    return {
+        "buckets": tree_of(history, point),
+        "point": point,
+        "last_point": history.last,
+        "is_now": is_now,
+        "form": form,
+        "refused": refused,
+        "saved": over.get("saved", ""),
+    }
 
 
-def _setter(path: str, setters: Mapping[str, str]) -> str:
-    """The step that stores at this path or around it; the longest path counts."""
-    around = [stored for stored in setters if path == stored or path.startswith((f"{stored}.", f"{stored}["))]
-    return setters[max(around, key=len)] if around else ""
+def _index(text: str, last: int) -> int:
+    return min(int(text), last) if text.isascii() and text.isdigit() and len(text) < 10 else last

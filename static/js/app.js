@@ -1,6 +1,8 @@
 // What every page does. Each module is one behaviour, bound to the elements that ask for it by a data attribute.
 import "./theme.js";
 import "./dialogs.js";
+import "./menus.js";
+import "./confirmed.js";
 import "./jump.js";
 import "./keys.js";
 import "./clock.js";
@@ -8,3 +10,4 @@ import "./copy.js";
 import "./toasts.js";
 import "./requests.js";
 import "./live.js";
+import "./prompts.js";

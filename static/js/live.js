@@ -20,7 +20,8 @@ const NOTICE_AFTER_SECONDS = 5;
 const POLL_SECONDS = 5;
 const MOST_NAMED = 100; // an event that names so many records may have left some out
 
-const listens = document.body.dataset.listens;
+// A page that listens to nothing of its own hears what is for its user.
+const listens = document.body.dataset.listens || (document.querySelector("[data-live]") ? "me=1" : "");
 const dots = document.querySelectorAll("[data-live-dot]");
 const states = new WeakMap(); // element with data-live -> {timer, busy, again, last}
 
@@ -35,7 +36,7 @@ function address(source) {
   for (const [name, value] of new URLSearchParams(location.search)) url.searchParams.set(name, value);
   const prefix = source.dataset.liveRows;
   if (prefix) {
-    const rows = [...document.querySelectorAll(`tr[id^="${prefix}"]`)].map((row) => row.id.slice(prefix.length));
+    const rows = [...document.querySelectorAll(`:is(tr, li)[id^="${prefix}"]`)].map((row) => row.id.slice(prefix.length));
     url.searchParams.set("rows", rows.join(","));
   }
   const seen = document.querySelector("[data-seen]");
@@ -74,7 +75,7 @@ function show(html, source) {
   const template = document.createElement("template");
   template.innerHTML = html;
   const parts = [...template.content.children].filter((part) => part.id);
-  const rows = [...template.content.querySelectorAll("tr[id]")].filter((row) => !parts.some((part) => part.contains(row)));
+  const rows = [...template.content.querySelectorAll("tr[id], li[id]")].filter((row) => !parts.some((part) => part.contains(row)));
   for (const part of parts) morph(part);
   for (const row of rows) morph(row);
   if (source.dataset.liveNew) tellNew(source, rows);
@@ -91,18 +92,19 @@ function morph(fresh) {
   const now = document.getElementById(fresh.id);
   if (!now) return;
   window.htmx.process(now);
-  if (now.matches("tr") && now.textContent !== before) flash(now);
+  if (now.matches("tr, li") && now.textContent !== before) flash(now);
 }
 
 // What a person has opened, chosen or typed stays as it is.
 function beforeAttributeUpdated(name, node) {
   if (node.matches?.("details") && name === "open") return false;
-  if (node.matches?.("tr") && name === "aria-current") return false;
+  if (node.matches?.("tr, li") && name === "aria-current") return false;
+  if (node.matches?.("[data-pick]") && name === "checked") return false;
   return true;
 }
 
 function beforeNodeMorphed(old) {
-  return !old.matches?.("dialog[open], input:focus, textarea, select");
+  return !old.matches?.("dialog[open], input:focus, textarea, select, [data-live-keep]");
 }
 
 function flash(row) {
@@ -207,6 +209,7 @@ if (listens) {
   });
   // A filter was chosen: what shows the chosen one (counts, cards) comes up to date with it.
   document.addEventListener("htmx:pushedIntoHistory", () => sources().forEach(schedule));
+  document.addEventListener("director:refresh", () => sources().forEach(schedule));
 } else {
   for (const dot of dots) dot.hidden = true;
 }

@@ -24,7 +24,7 @@ QUERIES = {
     "/executions/{w.execution.number}/steps/{w.failed_step.pk}/": 12,
     "/records/": 10,
     "/records/?status=failed": 11,
-    "/records/{w.failed.pk}/": 14,
+    "/records/{w.failed.pk}/": 16,
     "/jump/?q=invoice": 6,
 }
 

@@ -1,0 +1,137 @@
+"""How a record came to be as it is: what people and sources changed, and what steps stored on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from executions.models import ExecutionStep
+from executions.states import StepStatus
+from records.history import changes_of
+from records.masking import mask_at
+from records.models import ChangeKind, RecordChange, WorkflowRecord
+from records.patches import Path, format_path, parse_path
+from records.timeline import Blame, Event, JournalEntry, Moment, blame, leaves, moments
+from workflows.flow import store_path
+from workflows.models import WorkflowStep
+
+EVENTS_ASKED = 500  # the newest of each kind; what is older counts as how the record was found
+LINES_SHOWN = 8  # changed values named of one event
+STORED = (StepStatus.COMPLETE, StepStatus.OVERRIDDEN)  # of a reused outcome the original's row tells
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One value that an event changed, as it may be shown. kind: set, added or deleted."""
+
+    path: str
+    before: Any
+    after: Any
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point of the story: the data after `event` (None: as it was found), and what the event changed."""
+
+    index: int
+    at: datetime
+    event: Event | None
+    data: Any
+    lines: list[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is known of the record's data, oldest first."""
+
+    record: WorkflowRecord
+    changes: list[RecordChange]
+    journal: list[JournalEntry]
+    moments: list[Moment]
+
+    @property
+    def last(self) -> int:
+        """The number of the point that is now."""
+        return len(self.moments)
+
+    def point(self, index: int) -> Point:
+        """Return the record as it was after the first `index` events; 0 is how it was found."""
+        if not index:
+            found = self.moments[0].before if self.moments else self.record.data
+            return Point(0, self.record.created_at, None, found, [])
+        moment = self.moments[index - 1]
+        return Point(index, moment.event.at, moment.event, moment.after, lines_between(moment.before, moment.after))
+
+    def since(self, moment: datetime) -> list[Point]:
+        """Return the points after a time, newest first."""
+        return [self.point(at) for at in range(self.last, 0, -1) if self.moments[at - 1].event.at > moment]
+
+    def blame(self, point: Point) -> dict[str, Blame]:
+        """Return who or what set each field that the record had at the point, by path."""
+        then = [moment.event for moment in self.moments[: point.index]]
+        changes = [event for event in then if isinstance(event, RecordChange)]
+        journal = [event for event in then if isinstance(event, JournalEntry)]
+        return {one.path: one for one in blame(point.data, self.record.created_at, changes, journal)}
+
+
+def history_of(record: WorkflowRecord) -> History:
+    """Return the record's history. Three queries."""
+    told = (ChangeKind.EDITED, ChangeKind.MERGED)  # a status is no data
+    changes = [change for change in changes_of(record.pk, limit=EVENTS_ASKED) if change.kind in told]
+    journal = journal_of(record)
+    return History(record, changes, journal, moments(record.data, changes, journal))
+
+
+def journal_of(record: WorkflowRecord) -> list[JournalEntry]:
+    """Return what steps stored on the record, newest first. Two queries, on index journal_by_record."""
+    stored = WorkflowStep.objects.filter(version__workflow=record.workflow_id, options__store_to_record=True)
+    paths = {(step.version_id, step.alias): parse_path(store_path(step.alias, step.options)) for step in stored}
+    aliases = {alias for _, alias in paths}
+    rows = ExecutionStep.objects.filter(record=record, alias__in=aliases, status__in=STORED)
+    rows = rows.select_related("execution__version").defer("input", "error").order_by("-pk")[:EVENTS_ASKED]
+    keyed = ((row, paths.get((row.execution.version_id, row.alias))) for row in rows)
+    return [_entry(row, path) for row, path in keyed if path]
+
+
+def _entry(row: ExecutionStep, path: Path) -> JournalEntry:
+    at = row.started_at + timedelta(milliseconds=row.duration_ms or 0)
+    return JournalEntry(
+        at, row.alias, row.attempt, row.execution.number, row.execution.version.number, path, row.output
+    )
+
+
+def lines_between(before: Any, after: Any, limit: int = LINES_SHOWN) -> list[Line]:
+    """Return the values that differ between two states of a record's data, as they may be shown."""
+    old, new = dict(leaves(before)), dict(leaves(after))
+    changed = (path for path in {**old, **new} if old.get(path, ...) != new.get(path, ...) and len(path) > 1)
+    return [_line(path, old, new) for path, _ in zip(changed, range(limit), strict=False)]
+
+
+def _line(path: Path, old: dict[Path, Any], new: dict[Path, Any]) -> Line:
+    kind = "set" if path in old and path in new else "added" if path in new else "deleted"
+    return Line(format_path(path), mask_at(path, old.get(path)), mask_at(path, new.get(path)), kind)
+
+
+def lines_of(change: RecordChange) -> list[Line]:
+    """Return the values that a change touched, as they may be shown: of data, status and message."""
+    undone = {operation["path"]: operation.get("value") for operation in change.undo}
+    return [_patch_line(operation, undone) for operation in change.patch[:LINES_SHOWN]]
+
+
+KINDS = {"add": "added", "replace": "set", "remove": "deleted"}
+
+
+def _patch_line(operation: dict[str, Any], undone: dict[str, Any]) -> Line:
+    keys = list(_keys(operation["path"]))
+    before, after = undone.get(operation["path"]), operation.get("value")
+    return Line(format_path(keys), mask_at(keys, before), mask_at(keys, after), KINDS.get(operation["op"], "set"))
+
+
+def _keys(pointer: str) -> Iterator[str | int]:
+    """Yield the keys of a JSON pointer into {data, status, error_message}, as a path into the record."""
+    parts: Sequence[str] = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+    for place, part in enumerate(parts[1:] if parts[:1] == ["data"] else parts):
+        yield int(part) if place and part.isdigit() else part
