@@ -8,7 +8,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from director.api import parsers
 from director.api.paging import PageQuery, page_of
 from director.api.reading import read_query
+from director.api.renderers import RawRenderer
 from director.api.schema import page_shape
 from workflows.definition import dump_yaml, to_document
 from workflows.models import VersionStatus, Workflow, WorkflowVersion
@@ -42,7 +43,7 @@ class VersionSerializer(serializers.Serializer[Any]):
     number = serializers.IntegerField()
     digest = serializers.CharField()
     published_at = serializers.DateTimeField()
-    created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
+    created_by = serializers.CharField(source="created_by.username", allow_null=True)
 
 
 class WorkflowDetailSerializer(WorkflowSerializer):
@@ -65,15 +66,13 @@ class DefinitionQuery(serializers.Serializer[Any]):
     version = serializers.IntegerField(min_value=1, required=False, help_text="The newest published one by default.")
 
 
-class YamlRenderer(BaseRenderer):
-    """A definition as YAML; a refusal is a problem in JSON all the same."""
+class YamlRenderer(RawRenderer):
+    """A definition as YAML."""
 
     media_type = "application/yaml"
     format = "yaml"
 
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
-        if renderer_context["response"].exception:
-            return bytes(JSONRenderer().render(data))
+    def encode(self, data: Any) -> bytes:
         return dump_yaml(data).encode()
 
 

@@ -5,7 +5,7 @@ from django.urls.converters import StringConverter
 
 from director.api import views
 from executions import api as executions
-from records.api import bulk, data, records, variables
+from records.api import bulk, data, records, transfer, variables
 from workflows import api as workflows
 
 
@@ -41,6 +41,7 @@ urlpatterns = [
     path(f"{WORKFLOW}/variables/<names:key>", variables.VariableDetail.as_view()),
     path(f"{WORKFLOW}/records", records.RecordList.as_view()),
     path(f"{WORKFLOW}/records/retry-failed", executions.RetryFailedRecords.as_view()),
+    path(f"{WORKFLOW}/records/export", transfer.RecordExport.as_view()),
     path(BULK, bulk.BulkList.as_view()),
     path(f"{BULK}/<uuid:operation>", bulk.BulkDetail.as_view(), name="api-bulk"),
     path(f"{BULK}/<uuid:operation>/outcomes", bulk.BulkOutcomes.as_view()),

@@ -7,12 +7,13 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from director.api.paging import PageQuery, page_of
 from director.api.reading import etag, if_match, is_current, read_body, read_query
+from director.api.renderers import TextRenderer
 from director.api.schema import page_shape
 from records.api.base import AnyField, DataView, ReasonQuery
 from records.api.records import IF_MATCH
@@ -53,17 +54,6 @@ class VariablesQuery(PageQuery):
     pattern = serializers.CharField(default="*", help_text="Of keys: `min_*`.")
     step = serializers.CharField(default="", help_text="Alias of the step that they belong to.")
     q = serializers.CharField(default="", help_text="Part of the key.")
-
-
-class TextRenderer(BaseRenderer):
-    """The formatted list; a refusal is a problem in JSON all the same."""
-
-    media_type = "text/plain"
-    format = "text"
-    charset = "utf-8"
-
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
-        return f"{data}\n".encode() if isinstance(data, str) else bytes(JSONRenderer().render(data))
 
 
 class VariableList(DataView):

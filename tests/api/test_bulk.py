@@ -1,0 +1,107 @@
+"""Many records at once: bulk operations, files out and in."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.test import AsyncClient
+
+from records import bulk
+from records.models import BulkOperation, WorkflowRecord
+from tests.api.conftest import Personas
+from tests.factories import make_record
+
+
+@pytest.fixture
+def failed(people: Personas) -> str:
+    """Three failed e-mails and one that a run works on."""
+    for number in range(3):
+        fields = {"subject": f"Invoice {number}", "password": "hunter2hunter2"}
+        make_record(people.workflow, record_id=f"email_{number:03}", fields=fields, status="failed")
+    make_record(people.workflow, record_id="email_900", status="processing", frame_id=1)
+    return f"{people.url}/records"
+
+
+def post(client: Any, url: str, **body: Any) -> Any:
+    return client.post(url, body, format="json")
+
+
+def test_a_dry_run_tells_the_count_and_the_operation_does_it(people: Personas, failed: str) -> None:
+    wanted = {"action": "skip", "filter": {"pattern": "email_*"}}
+
+    dry = post(people.owner, f"{failed}/bulk", **wanted, dry_run=True)
+    begun = post(people.owner, f"{failed}/bulk", **wanted, shown=dry.json()["total"], reason="duplicates")
+    bulk.run(BulkOperation.objects.get().pk)
+    done = people.mate.get(begun["Location"]).json()
+
+    assert (dry.status_code, dry.json()["total"], dry.json()["refused"]) == (200, 4, 1)
+    assert (begun.status_code, begun.json()["status"]) == (202, "queued")
+    assert (done["status"], done["changed"], done["refused"], done["started_by"]) == ("completed", 3, 1, "olivia")
+    assert WorkflowRecord.objects.filter(status="skipped").count() == 3
+    refused = people.owner.get(f"{begun['Location']}/outcomes", {"outcome": "refused"}).json()["results"]
+    assert [(outcome["record_id"], outcome["outcome"]) for outcome in refused] == [("email_900", "refused")]
+    assert [one["id"] for one in people.owner.get(f"{failed}/bulk").json()["results"]] == [done["id"]]
+
+
+def test_outcomes_are_paged_and_an_operation_that_is_over_is_not_cancelled(people: Personas, failed: str) -> None:
+    paths = {"set": {"vars.seen": True}, "delete": ["fields.password"]}
+    url = post(people.owner, f"{failed}/bulk", action="patch", filter={"status": ["failed"]}, **paths)["Location"]
+    bulk.run(BulkOperation.objects.get().pk)
+
+    page = people.owner.get(f"{url}/outcomes?limit=2").json()
+    rest = people.owner.get(page["next"]).json()
+    refused = people.owner.post(f"{url}/cancel")
+
+    assert [each["outcome"] for each in page["results"] + rest["results"]] == ["changed"] * 3
+    assert (refused.status_code, refused.json()["code"]) == (409, "bulk_over")
+    assert (
+        WorkflowRecord.objects.filter(data__vars={"seen": True}).exclude(data__fields__has_key="password").count() == 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"action": "skip"}, 422),
+        ({"action": "burn", "filter": {}}, 422),
+        ({"action": "skip", "filter": {"stauts": "failed"}}, 422),
+        ({"action": "patch", "filter": {}}, 422),
+        ({"action": "move", "filter": {}, "status": "processing"}, 422),
+        ({"action": "delete", "filter": {}, "shown": 1}, 409),
+    ],
+)
+def test_an_operation_that_cannot_be_meant_is_not_begun(people: Personas, failed: str, body: Any, status: int) -> None:
+    assert post(people.owner, f"{failed}/bulk", **body).status_code == status
+    assert post(people.stranger, f"{failed}/bulk", **body).status_code == 404
+    assert not BulkOperation.objects.exists()
+
+
+def test_records_are_exported_by_filter_without_secrets(people: Personas, failed: str) -> None:
+    as_csv = people.owner.get(
+        f"{failed}/export", {"status": "failed", "columns": "record_id,fields.subject,fields.password"}
+    )
+    as_lines = people.owner.get(f"{failed}/export", {"format": "jsonl", "fields.subject": "Invoice 1"})
+    refused = people.owner.get(f"{failed}/export", {"columns": "size"})
+
+    rows = list(csv.DictReader(io.StringIO(as_csv.getvalue().decode("utf-8-sig"))))
+    assert as_csv["Content-Disposition"] == 'attachment; filename="inbox-triage.csv"'
+    assert {row["record_id"]: row["fields.subject"] for row in rows}["email_002"] == "Invoice 2"
+    lines = [json.loads(line) for line in as_lines.getvalue().splitlines()]
+    assert [line["record_id"] for line in lines] == ["email_001"]
+    assert b"hunter2" not in as_csv.getvalue() + as_lines.getvalue()
+    assert (refused.status_code, refused["Content-Type"]) == (422, "application/problem+json")
+    assert people.stranger.get(f"{failed}/export").status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_is_streamed_by_the_asynchronous_server(people: Personas, failed: str) -> None:
+    async def export() -> list[bytes]:
+        headers = {"Authorization": people.owner._credentials["HTTP_AUTHORIZATION"]}
+        answer = await AsyncClient().get(f"{failed}/export?format=jsonl", headers=headers)
+        assert answer.is_async
+        return [part async for part in answer]
+
+    assert len(b"".join(async_to_sync(export)()).splitlines()) == 4
