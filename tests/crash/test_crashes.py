@@ -124,8 +124,9 @@ def test_redis_may_be_stopped_and_emptied_in_the_middle_of_a_run(worker, beat, s
     execution = start(workflow)
     wait_for(lambda: done(execution) > 500, 60)
 
-    Redis(stack).stop()  # its keeper starts it again, empty
-    wait_for(Redis(stack).is_running)
+    with stack.outage():
+        Redis(stack).stop()
+    wait_for(Redis(stack).is_running, what="its keeper to start it again, empty")
 
     wait_for(lambda: finished(execution), 120, what="the end of the run")
     assert_nothing_lost_and_nothing_twice(execution, 30_000)
@@ -138,8 +139,9 @@ def test_postgresql_may_be_restarted_in_the_middle_of_a_run(worker, beat, stack:
     wait_for(lambda: done(execution) > 100, 60)
     connection.close()
 
-    Postgres(stack).stop()
-    wait_for(Postgres(stack).is_running)
+    with stack.outage():
+        Postgres(stack).stop()
+    wait_for(Postgres(stack).is_running, what="its keeper to start it again")
 
     wait_for(lambda: finished(execution), 120, what="the end of the run")
     assert_nothing_lost_and_nothing_twice(execution, 1_500, tmp_path)
