@@ -15,12 +15,13 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from executions import events
+from executions import copying, events
 from executions.errors import NothingToRetry
 from executions.models import Execution, TriggerType
 from executions.nudge import nudge_on_commit
 from executions.overrides import merged
 from executions.states import EXECUTION_TERMINAL
+from workflows.definition.compile import compile_plan
 
 # Failed frames of the execution that its record still fails by, and whether their iterate is still open for them.
 # A frame that was retried elsewhere does not count: its record has moved on.
@@ -55,51 +56,6 @@ SHIFT = """
 INSERT INTO execution_counts AS c (execution_id, kind, alias, status, shard, count, duration_ms)
 VALUES (%s, %s, %s, %s, 0, %s, 0)
 ON CONFLICT (execution_id, kind, alias, status, shard) DO UPDATE SET count = c.count + excluded.count
-"""
-ANCESTORS = """
-WITH RECURSIVE up AS (
-    SELECT id, parent_id, 0 AS height FROM execution_frames WHERE id = ANY (%s)
-    UNION SELECT f.id, f.parent_id, u.height + 1 FROM execution_frames f JOIN up u ON f.id = u.parent_id
-)
-SELECT f.id, f.parent_id, f.alias FROM up JOIN execution_frames f ON f.id = up.id WHERE height > 0 GROUP BY f.id ORDER BY f.id
-"""
-COPY_ROOT = """
-INSERT INTO execution_frames (execution_id, parent_id, alias, record_id, position, status, waiting_for, walked, at_step, origin_id, started_at)
-SELECT %(execution)s, (SELECT n.id FROM execution_frames n WHERE n.execution_id = %(execution)s AND n.origin_id = o.parent_id),
-    o.alias, o.record_id, o.position, 'waiting', 'children', true, %(at_step)s, o.id, now()
-FROM execution_frames o WHERE o.id = %(origin)s
-"""
-COPY_FRAMES = """
-INSERT INTO execution_frames (execution_id, parent_id, alias, record_id, position, status, walked, origin_id)
-SELECT %(execution)s, n.id, o.alias, o.record_id, o.position, 'ready', true, o.id
-FROM execution_frames o JOIN execution_frames n ON n.execution_id = %(execution)s AND n.origin_id = o.parent_id
-WHERE o.id = ANY (%(frames)s) ORDER BY o.id
-"""
-# Outcomes that stand. Those of the iterates that are walked again are left out: they are begun below.
-COPY_OUTCOMES = """
-INSERT INTO execution_steps (execution_id, frame_id, record_id, alias, attempt, status, input, output, fingerprint, started_at, duration_ms)
-SELECT %(execution)s, n.id, s.record_id, s.alias, 1,
-    CASE WHEN s.status = 'skipped' THEN 'skipped' ELSE 'reused' END, s.input, s.output, s.fingerprint, s.started_at, s.duration_ms
-FROM execution_frames n JOIN execution_steps s ON s.frame_id = n.origin_id
-WHERE n.execution_id = %(execution)s AND s.status IN ('complete', 'skipped', 'reused', 'overridden')
-    AND NOT (s.alias = n.at_step AND n.waiting_for = 'children')
-"""
-BEGIN_ITERATES = """
-INSERT INTO execution_steps (execution_id, frame_id, record_id, alias, attempt, status, output, started_at)
-SELECT %(execution)s, n.id, n.record_id, n.at_step, 1, 'running',
-    jsonb_build_object('total', (SELECT count(*) FROM execution_frames c WHERE c.parent_id = n.id), 'after', 0), now()
-FROM execution_frames n WHERE n.execution_id = %(execution)s AND n.waiting_for = 'children'
-"""
-COUNT_COPIES = """
-INSERT INTO execution_counts (execution_id, kind, alias, status, shard, count, duration_ms)
-SELECT %(execution)s, 'step', alias, status, 0, count(*), coalesce(sum(duration_ms), 0) FROM execution_steps
-WHERE execution_id = %(execution)s GROUP BY alias, status
-UNION ALL
-SELECT %(execution)s, 'frame', alias, 'total', 0, count(*), 0 FROM execution_frames
-WHERE execution_id = %(execution)s AND parent_id IS NOT NULL GROUP BY alias
-UNION ALL
-SELECT %(execution)s, 'frame', alias, 'waiting', 0, count(*), 0 FROM execution_frames
-WHERE execution_id = %(execution)s AND parent_id IS NOT NULL AND status = 'waiting' GROUP BY alias
 """
 LATEST_FAILED_BY = """
 SELECT DISTINCT ON (f.record_id) f.record_id, f.execution_id FROM execution_frames f
@@ -177,16 +133,16 @@ def _failed_frames(
     parameters = {"execution": execution.pk, "records": records, "repeat_interrupted": repeat_interrupted}
     with connection.cursor() as cursor:
         cursor.execute(FAILED_FRAMES, parameters)
-        return cursor.fetchall()
+        found: list[tuple[int, str, UUID, bool]] = cursor.fetchall()
+    return found
 
 
-def _reopen(
-    execution: Execution, frames: list[tuple[int, str, UUID, bool]], overrides: Mapping[str, Any]
-) -> Execution:
+def _reopen(execution: Execution, frames: list[tuple[int, str, UUID, bool]], overrides: Mapping[str, Any]) -> Execution:
     ids = [frame[0] for frame in frames]
     if overrides:
         execution.overrides = merged(execution.overrides, overrides)
-        execution.save(update_fields=["overrides"])
+        execution.breakpoints["changes"] = execution.breakpoints.get("changes", 0) + 1  # slices at work hear of it
+        execution.save(update_fields=["overrides", "breakpoints"])
     with connection.cursor() as cursor:
         cursor.execute(RESET_RECORDS, {"frames": ids})
         cursor.execute(REOPEN, (ids,))
@@ -209,23 +165,18 @@ def _continue(
         labels=original.labels,
         replay_of=original,
         started_by=user,
-        overrides={**overrides, "stop_after": sorted({frame[1] for frame in frames})},
+        overrides={**overrides, **_inherited(original), "stop_after": sorted({frame[1] for frame in frames})},
     )
     execution.refresh_from_db(fields=["number", "created_at"])
+    aliases = list(compile_plan(original.version).steps)
     with connection.cursor() as cursor:
-        _copy_around(cursor, execution, ids)
-        parameters = {"execution": execution.pk, "frames": ids}
-        for statement in (RESET_RECORDS, COPY_FRAMES, COPY_OUTCOMES, BEGIN_ITERATES, COUNT_COPIES):
-            cursor.execute(statement, parameters)
+        cursor.execute(RESET_RECORDS, {"frames": ids})
+        copying.choose(cursor, ids)
+    copying.copy(execution, copying.Keeping(aliases, aliases), copy_temporary=False)
     nudge_on_commit(execution.pk)
     return execution
 
 
-def _copy_around(cursor: Any, execution: Execution, ids: list[int]) -> None:
-    """Copy the frames around, outermost first, each parked at the iterate that its copied child belongs to."""
-    cursor.execute(ANCESTORS, (ids,))
-    around = cursor.fetchall()
-    cursor.execute("SELECT DISTINCT parent_id, alias FROM execution_frames WHERE id = ANY (%s)", (ids,))
-    at_step = dict(cursor.fetchall()) | {parent: alias for _, parent, alias in around if parent is not None}
-    for frame_id, _, _ in around:
-        cursor.execute(COPY_ROOT, {"execution": execution.pk, "origin": frame_id, "at_step": at_step[frame_id]})
+def _inherited(original: Execution) -> dict[str, Any]:
+    """What was dry stays dry: its records are copies."""
+    return {"dry": True} if original.overrides.get("dry") else {}

@@ -87,6 +87,8 @@ class Claimer:
 def _frame(row: tuple[Any, ...]) -> Frame:
     id_, parent_id, alias, position, walked, retries, forgiven, passes, record_pk, *rest = row
     record_id, record_type, data, temporary = rest
+    if temporary:
+        record_id = data.pop("copy_of", record_id)
     record = RecordView(record_id, record_type, RecordStatus.PROCESSING, data) if record_id is not None else None
     return Frame(id_, parent_id, alias, position, walked, retries, forgiven, passes, record_pk, record, bool(temporary))
 

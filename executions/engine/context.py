@@ -54,6 +54,8 @@ class RunContext:
     trigger: Any
     version_number: int | None
     overrides: dict[str, Any] = field(default_factory=dict)
+    # The id and number of the run that a dry one repeats: inputs are recognised by what they say.
+    shown_as: dict[str, Any] | None = None
 
     @property
     def changes(self) -> bool:
@@ -65,11 +67,26 @@ class RunContext:
         """Whether effects are answered from the recordings of the run that is replayed."""
         return bool(self.overrides.get("dry"))
 
-    def override(self, alias: str, record_pk: UUID | None) -> dict[str, Any]:
-        """Return {"input": {...}} or {"output": ...} for the step; what is said of one record goes before all."""
+    def override(self, alias: str, frame: Frame) -> dict[str, Any]:
+        """Return {"input": {...}} or {"output": ...} for the step; what is said of one record goes before all.
+
+        A record is named by its key, or by its id where the key was not known beforehand (copies in a dry run).
+        """
         said: dict[str, Any] = self.overrides["steps"].get(alias, {})
-        own: dict[str, Any] | None = said.get("records", {}).get(str(record_pk))
-        return own if own is not None else said.get("all", {})
+        records = said.get("records")
+        if records and frame.record is not None:
+            own = records.get(str(frame.record_pk), records.get(frame.record.record_id))
+            if own is not None:
+                return dict(own)
+        return dict(said.get("all", {}))
+
+    @property
+    def again(self) -> dict[str, Any] | None:
+        """What a replay says of the iterates it begins: they go over the records of the replayed run's own.
+
+        {"skip_completed": bool, "frames": {iterate: [frames of any runs]}}; None when this is no replay.
+        """
+        return self.overrides.get("again")
 
     @property
     def stop_after(self) -> frozenset[str]:
@@ -77,7 +94,7 @@ class RunContext:
         return frozenset(self.overrides.get("stop_after", ()))
 
     def roots(self) -> dict[str, Any]:
-        execution = {"id": str(self.execution_id), "number": self.number, "labels": self.labels}
+        execution = {**(self.shown_as or {"id": str(self.execution_id), "number": self.number}), "labels": self.labels}
         return {"execution": execution, "trigger": self.trigger, "now": _now}
 
 
@@ -162,7 +179,7 @@ class Contexts:
         for row in reversed(chain):
             base.update(outputs.get(row[1], {}))
             if row[4] is not None:
-                view = RecordView(row[5], row[6], row[7], row[8])
+                view = RecordView(row[8].pop("copy_of", row[5]), row[6], row[7], row[8])
                 base["outer"] = view
                 if row[9]:
                     base["item"], base["index"] = row[8]["fields"].get("value"), row[8]["fields"].get("index")

@@ -81,8 +81,11 @@ class Receipt:
 
 @dataclass(slots=True)
 class Variable:
+    """`own`: of this run alone."""
+
     key: str
     value: bytes
+    own: bool = False
 
 
 @dataclass(slots=True)

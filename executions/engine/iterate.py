@@ -8,11 +8,13 @@ does not grow with the number of records.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 from uuid import UUID
+
+from psycopg.types.json import Jsonb
 
 from director import jsontools
 from director.ids import uuid7
@@ -22,18 +24,27 @@ from executions.engine.database import Connection
 from executions.engine.frames import Frame
 from executions.engine.journal import SHARDS, Counts, shift_counts
 from executions.errors import LeaseLost
+from records import patches
 from records.patches import parse_path
 from records.states import RecordStatus
-from workflows.definition.plan import IteratePlan
+from workflows.definition.plan import BlockPlan, IteratePlan
 from workflows.expressions import RecordView
 
 BATCH = 5_000  # records that are in memory while frames are made of them
 MAX_ERRORS = 100  # errors named in an iterate's result
+NULL = "\\N"  # in COPY's text format
+Member = tuple[int, UUID, int | None]  # position, record, its frame in the replayed run
 
-COPY_FRAMES = "COPY execution_frames (execution_id, parent_id, alias, record_id, position, status) FROM STDIN"
+COPY_FRAMES = """
+COPY execution_frames (execution_id, parent_id, alias, record_id, position, status, origin_id) FROM STDIN
+"""
 COPY_TEMPORARY = """
 COPY workflow_records (id, workflow_id, record_id, record_type, execution_id, iteration_node_alias, data) FROM STDIN
 """
+COPY_RECORDS = sql.COPY_RECORDS.format(
+    source="""(SELECT c, s, %(alias)s, n
+    FROM unnest(%(copies)s::uuid[], %(sources)s::uuid[], %(names)s::text[]) t (c, s, n))"""
+)
 BEGIN_STEP = """
 INSERT INTO execution_steps (execution_id, frame_id, record_id, alias, attempt, status, input, output, started_at)
 VALUES (%s, %s, %s, %s, %s, 'running', %s::jsonb, %s::jsonb, now())
@@ -47,6 +58,25 @@ CHILDREN_BY_STATUS = """
 SELECT status, count(*) FROM execution_frames WHERE parent_id = %s AND alias = %s AND id > %s GROUP BY status
 """
 # Index frame_by_status: failed ones are few.
+# The frame of the replayed run that iterated here.
+BEGUN_IN = sql.BEGUN_IN.format(
+    frame="(SELECT n.origin_id FROM execution_frames n WHERE n.id = %(frame)s)", alias="%(alias)s"
+)
+# Its children, each record with its newest frame there. Index frame_by_parent.
+CHILDREN_BEFORE = """
+SELECT record_id, max(id), max(position) FROM execution_frames WHERE parent_id = %(origin)s AND alias = %(alias)s
+GROUP BY record_id HAVING NOT (%(skip_completed)s AND bool_or(status = 'complete')) ORDER BY min(id)
+"""
+FRAMES_NAMED = """
+SELECT record_id, id, position FROM execution_frames WHERE id = ANY (%(frames)s) ORDER BY id
+"""
+# Those that the replayed run has not done with are left to it.
+LEAVE_OPEN = """
+UPDATE execution_frames f SET status = 'skipped', error = %(still_open)s, finished_at = now()
+FROM execution_frames o
+WHERE f.parent_id = %(frame)s AND f.alias = %(alias)s AND f.status = 'ready' AND o.id = f.origin_id
+    AND o.status IN ('ready', 'running', 'waiting')
+"""
 CHILD_ERRORS = """
 SELECT r.record_id, f.error FROM execution_frames f LEFT JOIN workflow_records r ON r.id = f.record_id
 WHERE f.execution_id = %s AND f.status = 'failed' AND f.id > %s AND f.parent_id = %s AND f.alias = %s ORDER BY f.id LIMIT %s
@@ -66,6 +96,7 @@ class Begin:
     over: Any  # the rendered pattern, ids or array
     accepts: Callable[[RecordView], bool] | None  # `where`
     slice_id: int
+    forget: list[dict[str, Any]] = field(default_factory=list)  # what copies of the records do not have yet
 
 
 def begin(session: Connection, step: Begin) -> int:
@@ -78,8 +109,7 @@ def begin(session: Connection, step: Begin) -> int:
             raise LeaseLost
         after = session.execute("SELECT coalesce(max(id), 0) FROM execution_frames").fetchone()
         assert after is not None
-        pks = _temporary(session, step) if step.plan.over is not None else _candidates(session, step)
-        total = _make_frames(session, step, pks)
+        total = _make_frames(session, step, _members(session, step))
         if total:
             _park(session, step, total, after[0])
     return total
@@ -122,19 +152,85 @@ def _park(session: Connection, step: Begin, total: int, after: int) -> None:
     }
     if frame.alias:
         counts["frame", frame.alias, "waiting"] = [1, 0.0]
+    if step.run.again is not None:
+        counts["frame", step.alias, "skipped"] = [_leave_open(session, step), 0.0]
     shift_counts(session, step.run.execution_id, counts, step.slice_id % SHARDS)
 
 
-def _make_frames(session: Connection, step: Begin, pks: Iterator[UUID]) -> int:
+def _make_frames(session: Connection, step: Begin, members: Iterator[Member]) -> int:
     """Copy a ready frame per record, in order."""
     total = 0
     head = f"{step.run.execution_id}\t{step.frame.id}\t{step.alias}\t"
-    while batch := list(islice(pks, BATCH)):
-        lines = [f"{head}{pk}\t{position}\tready\n" for position, pk in enumerate(batch, start=total + 1)]
+    while batch := list(islice(members, BATCH)):
+        lines = [f"{head}{pk}\t{position}\tready\t{origin or NULL}\n" for position, pk, origin in batch]
         with session.cursor() as cursor, cursor.copy(COPY_FRAMES) as copy:
             copy.write("".join(lines))
         total += len(batch)
     return total
+
+
+def _members(session: Connection, step: Begin) -> Iterator[Member]:
+    """The records to iterate: chosen anew, or those of the replayed run; copies of them in a dry run."""
+    before = _before(session, step)
+    if step.plan.over is not None:
+        return _elements(session, step, before)
+    chosen: Iterator[tuple[UUID, int | None]] = (
+        ((pk, None) for pk in _candidates(session, step)) if before is None else ((row[0], row[1]) for row in before)
+    )
+    members = ((position, pk, origin) for position, (pk, origin) in enumerate(chosen, start=1))
+    return _copies(session, step, members) if step.run.is_dry else members
+
+
+# --- again: the records of the replayed run ---------------------------------------------------------------------------
+
+
+def _before(session: Connection, step: Begin) -> Iterator[tuple[UUID, int, int]] | None:
+    """Return (record, frame, position) of what the replayed run iterated here; None where it did not, or is none."""
+    again = step.run.again
+    if again is None:
+        return None
+    named = again.get("frames", {}).get(step.alias)
+    if named is not None:
+        return _stream(session, FRAMES_NAMED, {"frames": named})
+    parameters = {"frame": step.frame.id, "alias": step.alias, "skip_completed": bool(again.get("skip_completed"))}
+    begun = session.execute(BEGUN_IN, parameters).fetchone()
+    if begun is None:
+        return None
+    rows = _stream(session, CHILDREN_BEFORE, {**parameters, "origin": begun[0]})
+    return (row for row in rows if row[0] is not None)
+
+
+def _leave_open(session: Connection, step: Begin) -> int:
+    parameters = {"frame": step.frame.id, "alias": step.alias, "still_open": Jsonb(sql.STILL_OPEN)}
+    return session.execute(LEAVE_OPEN, parameters).rowcount
+
+
+def _copies(session: Connection, step: Begin, members: Iterator[Member]) -> Iterator[Member]:
+    """Make temporary copies of the records, in batches, and yield them in their place."""
+    prefix = temporary_prefix(step.run.number, step.alias, step.attempt, step.frame)
+    while batch := list(islice(members, BATCH)):
+        copies = [(position, uuid7(), origin) for position, _, origin in batch]
+        parameters = {
+            "execution": step.run.execution_id,
+            "forget": Jsonb({step.alias: step.forget}),
+            "copies": [copy for _, copy, _ in copies],
+            "sources": [pk for _, pk, _ in batch],
+            "alias": step.alias,
+            "names": [f"{prefix}{position:04}" for position, _, _ in copies],
+        }
+        session.execute(COPY_RECORDS, parameters)
+        yield from copies
+
+
+def forgetting(block: BlockPlan, kept: Container[str] = ()) -> list[dict[str, Any]]:
+    """Return the patch that takes away what the block's steps store on its own record, but for the kept ones."""
+    operations: list[dict[str, Any]] = []
+    for step in block.steps:
+        if step.store is not None and step.alias not in kept:
+            operations.append(dict(patches.delete_at(step.store)))
+        if step.iterate is None:
+            operations += [one for inner in step.blocks for one in forgetting(inner, kept)]
+    return operations
 
 
 # --- over records -----------------------------------------------------------------------------------------------------
@@ -148,7 +244,7 @@ def _candidates(session: Connection, step: Begin) -> Iterator[UUID]:
     return islice(accepted, step.plan.limit)
 
 
-def _stream(session: Connection, query: str, parameters: list[Any]) -> Iterator[tuple[Any, ...]]:
+def _stream(session: Connection, query: str, parameters: Any) -> Iterator[tuple[Any, ...]]:
     with session.cursor(name="candidates") as cursor:
         cursor.itersize = BATCH
         cursor.execute(query, parameters)
@@ -203,15 +299,17 @@ def _data_path(path: str) -> str:
 # --- over an array ----------------------------------------------------------------------------------------------------
 
 
-def _temporary(session: Connection, step: Begin) -> Iterator[UUID]:
-    """Make a temporary record of each element, in batches, and yield their keys."""
+def _elements(session: Connection, step: Begin, before: Iterator[tuple[UUID, int, int]] | None) -> Iterator[Member]:
+    """Make a temporary record of each element, in batches, and yield them; in a replay, only of those it is to walk."""
     items = step.over if step.plan.limit is None else step.over[: step.plan.limit]
-    numbered = enumerate(items, start=1)
+    origins = {position: origin for _, origin, position in before or ()}
+    leaves_out = before is not None and bool((step.run.again or {}).get("skip_completed"))
+    numbered = ((index, value) for index, value in enumerate(items, start=1) if not leaves_out or index in origins)
     while batch := list(islice(numbered, BATCH)):
         made = [(uuid7(), index, value) for index, value in batch]
         with session.cursor() as cursor, cursor.copy(COPY_TEMPORARY) as copy:
             copy.write(b"".join(_temporary_lines(step, made, len(items))))
-        yield from (pk for pk, _, _ in made)
+        yield from ((index, pk, origins.get(index)) for pk, index, _ in made)
 
 
 def _temporary_lines(step: Begin, made: Iterable[tuple[UUID, int, Any]], total: int) -> Iterator[bytes]:

@@ -25,7 +25,7 @@ import orjson
 from director import jsontools
 from executions.engine import sql
 from executions.engine.database import Connection, connect
-from executions.engine.frames import Frame, FrameEnd, Receipt, Row, Work
+from executions.engine.frames import Frame, FrameEnd, Receipt, Row, Variable, Work
 from executions.errors import LeaseLost
 from executions.states import FRAME_TERMINAL, StepStatus
 
@@ -308,7 +308,15 @@ class Commit:
     def _set_variables(self) -> None:
         for entry in self.entries:
             for variable in entry.work.variables:
-                self.session.execute(sql.SET_VARIABLE, (self.journal.workflow_id, variable.key, variable.value.decode()))
+                self._set_variable(variable)
+
+    def _set_variable(self, variable: Variable) -> None:
+        workflow_id, value = self.journal.workflow_id, variable.value.decode()
+        if variable.own:
+            parameters = (workflow_id, self.journal.execution_id, variable.key, value)
+            self.session.execute(sql.SET_OWN_VARIABLE, parameters)
+        else:
+            self.session.execute(sql.SET_VARIABLE, (workflow_id, variable.key, value))
 
     def _insert_prompts(self) -> None:
         prompts = [prompt for entry in self.entries for prompt in entry.work.prompts]

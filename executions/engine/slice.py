@@ -90,7 +90,13 @@ def run_context(execution: Execution) -> RunContext:
         trigger=execution.trigger_data,
         version_number=execution.version.number,
         overrides=execution.overrides,
+        shown_as=_shown_as(execution),
     )
+
+
+def _shown_as(execution: Execution) -> dict[str, Any] | None:
+    original = execution.replay_of if execution.overrides.get("dry") else None
+    return None if original is None else {"id": str(original.pk), "number": original.number}
 
 
 class _Slice:
@@ -286,8 +292,9 @@ class EngineServices(Services):
         where = plan.where
         accepts = None if where is None else (lambda record: where.test({**scope, "current": record}))
         config = jsontools.dumps({"over": over if plan.over_records is not None else f"{len(over)} items"})
+        place = (walker.run, attempt.frame, step.alias, attempt.number)
         return iterate.Begin(
-            walker.run, attempt.frame, step.alias, attempt.number, plan, config, over, accepts, self.slice_id
+            *place, plan, config, over, accepts, self.slice_id, iterate.forgetting(step.blocks[0])
         )
 
     async def _join(self, walker: Walker, attempt: Attempt, recorded: Recorded) -> None:

@@ -144,6 +144,33 @@ FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[]) AS u (id,
 WHERE r.id = u.id
 """
 
+# The frame whose children an iterate's outcome stands for: the given one, or where that outcome was reused, the one
+# it was taken over from, however many replays ago. Index frame_by_parent, journal_one_row_per_attempt.
+BEGUN_IN = """
+WITH RECURSIVE chain AS (
+    SELECT {frame} AS id, 0 AS hop
+    UNION ALL
+    SELECT o.origin_id, c.hop + 1 FROM chain c JOIN execution_frames o ON o.id = c.id
+    WHERE o.origin_id IS NOT NULL AND EXISTS (
+        SELECT 1 FROM execution_steps s WHERE s.frame_id = o.id AND s.alias = {alias} AND s.status = 'reused')
+)
+SELECT id FROM chain
+WHERE EXISTS (SELECT 1 FROM execution_frames x WHERE x.parent_id = chain.id AND x.alias = {alias}) ORDER BY hop LIMIT 1
+"""
+# Temporary copies of records: {source} gives (copy, source record, iterate, record id of the copy). What steps stored
+# that are run again is taken from them, so that these see what they saw; `copy_of` is the name that templates see.
+COPY_RECORDS = """
+INSERT INTO workflow_records (id, workflow_id, record_id, record_type, execution_id, iteration_node_alias, data)
+SELECT u.copy, r.workflow_id, u.name, r.record_type, %(execution)s, u.alias,
+    director_patch(r.data, coalesce(%(forget)s::jsonb -> u.alias, '[]'))
+        || jsonb_build_object('copy_of', coalesce(r.data ->> 'copy_of', r.record_id))
+FROM {source} AS u (copy, source, alias, name) JOIN workflow_records r ON r.id = u.source
+"""
+STILL_OPEN = {
+    "code": "still_open",
+    "message": "The replayed run is still working on this record; replay it again when that is over.",
+}
+
 SHIFT_COUNTS = """
 INSERT INTO execution_counts AS c (execution_id, kind, alias, status, shard, count, duration_ms)
 SELECT %s, u.kind, u.alias, u.status, %s, u.count, u.duration_ms
@@ -156,6 +183,12 @@ DO UPDATE SET count = c.count + excluded.count, duration_ms = c.duration_ms + ex
 SET_VARIABLE = """
 INSERT INTO workflow_memory AS m (workflow_id, execution_id, key, value) VALUES (%s, NULL, %s, %s::jsonb)
 ON CONFLICT (workflow_id, key) WHERE execution_id IS NULL
+DO UPDATE SET value = excluded.value, updated_at = now(), revision = m.revision + 1
+"""
+# A dry run keeps what it sets to itself.
+SET_OWN_VARIABLE = """
+INSERT INTO workflow_memory AS m (workflow_id, execution_id, key, value) VALUES (%s, %s, %s, %s::jsonb)
+ON CONFLICT (execution_id, workflow_id, key) WHERE execution_id IS NOT NULL
 DO UPDATE SET value = excluded.value, updated_at = now(), revision = m.revision + 1
 """
 

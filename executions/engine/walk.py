@@ -24,7 +24,7 @@ from director.ids import uuid7
 from executions.engine.frames import Frame, FrameEnd, Receipt, Recorded, Row, Variable
 from executions.engine.journal import Journal, RowWriter
 from executions.engine.retry import RECORD_RETRY, delay_for, is_retryable, next_delay
-from executions.errors import StepInterrupted, StepTimedOut, ValueTooLarge
+from executions.errors import NoRecording, StepInterrupted, StepTimedOut, ValueTooLarge
 from executions.states import STEP_SETTLED, FrameStatus, StepStatus, WaitingFor
 from records import patches
 from workflows.definition.plan import BlockPlan, OnError, Plan, StepPlan
@@ -177,14 +177,14 @@ class Walker:
             await self.services.iterate(self, attempt, recorded)
             return
         if self.run.changes:
-            override = self.run.override(step.alias, attempt.frame.record_pk)
+            override = self.run.override(step.alias, attempt.frame)
             if "output" in override:
-                await self._overridden(attempt, override["output"])
+                await self._answered(attempt, override["output"], StepStatus.OVERRIDDEN)
                 return
             config = {**config, **override.get("input", {})}
         attempt.input = self._dump(config, step, "input") if config else None
-        if self.run.is_dry and (step.type.effect.needs_intent or step.create is not None):
-            await self._settle(attempt, await self.services.recording(attempt))
+        if self.run.is_dry and (step.type.effect.needs_intent or step.type.asks or step.create is not None):
+            await self._answered(attempt, await self.services.recording(attempt), StepStatus.REUSED)
             return
         if step.type.effect.needs_intent:
             await self._intend(attempt, recorded)
@@ -263,7 +263,8 @@ class Walker:
                 self._complete(attempt, {"output": output, "skip": skip})
                 raise Parked(_ended(scope[step.alias]))
             case SetVariable(key, value, output):
-                attempt.frame.work.variables.append(Variable(key, self._dump(value, step, f"variable {key}")))
+                encoded = self._dump(value, step, f"variable {key}")
+                attempt.frame.work.variables.append(Variable(key, encoded, own=self.run.is_dry))
                 scope[key] = value
                 self._complete(attempt, output)
             case StreamItems(items):
@@ -293,9 +294,11 @@ class Walker:
         if key is not None:
             await self._block(frame, step.block(key), scope)
 
-    def _wait(self, attempt: Attempt, at: datetime, output: Any) -> NoReturn:
-        """Park the frame until `at`. The row says complete already: woken, the walk passes over it."""
+    def _wait(self, attempt: Attempt, at: datetime, output: Any) -> None:
+        """Park the frame until `at`. The row says complete already: woken, the walk passes over it. A dry run has no time."""
         self._complete(attempt, output)
+        if self.run.is_dry:
+            return
         raise Parked(
             FrameEnd(FrameStatus.WAITING, "waiting", attempt.step.alias, waiting_for=WaitingFor.TIMER, wake_at=at)
         )
@@ -310,9 +313,9 @@ class Walker:
         frame.work.prompts.append({**prompt, "id": uuid7(), **place, **about})
         raise Parked(_asked(step))
 
-    async def _overridden(self, attempt: Attempt, output: Any) -> None:
-        """Take a person's word for the outcome."""
-        self._complete(attempt, output, StepStatus.OVERRIDDEN)
+    async def _answered(self, attempt: Attempt, output: Any, status: StepStatus) -> None:
+        """Take a person's word for the outcome, or what was recorded of it."""
+        self._complete(attempt, output, status)
         if attempt.step.blocks and attempt.step.iterate is None:
             await self._branch(attempt.frame, attempt.step, attempt.scope, output)
 
@@ -375,7 +378,7 @@ class Walker:
         """What the iterate around the frame says of a failed record; the root has none and simply fails."""
         iterate = self.plan.steps[frame.alias].iterate if frame.alias else None
         at_step = failure.step.alias
-        final = failure.error["code"] == StepInterrupted.code
+        final = failure.error["code"] in (StepInterrupted.code, NoRecording.code)
         if iterate and iterate.on_error is OnError.RETRY and frame.retries < iterate.max_retries and not final:
             at = datetime.now(UTC) + next_delay(RECORD_RETRY, frame.retries + 1, random=RANDOM)
             return FrameEnd(
