@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Q
 from django.utils import timezone
@@ -20,7 +22,7 @@ from workflows.definition.rows import document_of, rows_of
 from workflows.errors import VersionNotFound, WorkflowNotFound
 from workflows.models import VersionStatus, Workflow, WorkflowStep, WorkflowVersion
 
-SLUG_TRIES = 5  # when two imports take the same slug at once
+SLUG_TRIES = 5  # when two owners take the same slug at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,10 @@ def import_workflow(
     """
     definition = parse(_text(document), format)
     require_valid(definition)
-    for last in (False,) * (SLUG_TRIES - 1) + (True,):
-        try:
+    for _ in range(SLUG_TRIES):
+        with suppress(IntegrityError):  # another owner took the slug since it was looked for: look again
             return _import(definition, owner)
-        except IntegrityError:  # the slug was taken since it was looked for: look again
-            if last:
-                raise
-    raise AssertionError("unreachable")
+    return _import(definition, owner)
 
 
 def publish(
@@ -95,6 +94,8 @@ def digest_of(definition: Definition) -> str:
 
 @transaction.atomic(durable=True)
 def _import(definition: Definition, owner: Any) -> ImportResult:
+    # One import of an owner at a time: two that find no workflow of the name would make one each.
+    get_user_model()._default_manager.select_for_update(no_key=True).get(pk=owner.pk)
     workflow = _own(definition, owner) or _new(definition, owner)
     return _publish(workflow, definition, owner)
 

@@ -124,6 +124,22 @@ def test_imports_at_the_same_instant_make_one_workflow_and_versions_in_a_row():
     assert numbers == list(range(1, 9))
 
 
+@pytest.mark.django_db(transaction=True)
+def test_owners_who_take_the_same_name_at_the_same_instant_get_a_workflow_each():
+    owners = [make_user() for _ in range(6)]
+
+    def import_for(owner):
+        try:
+            return import_workflow(a_document(a_set("one", 1)), owner=owner).workflow.slug
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as threads:
+        slugs = set(threads.map(import_for, owners))
+
+    assert slugs == {"inbox-triage", *(f"inbox-triage-{number}" for number in range(2, 7))}
+
+
 @pytest.mark.django_db
 def test_a_workflow_is_found_by_slug_or_id_by_those_who_may_see_it():
     owner, mate, stranger = make_user("ada"), make_user("grace"), make_user("eve")
