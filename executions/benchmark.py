@@ -65,12 +65,16 @@ SELECT gen_random_uuid(), %(workflow)s, 'email_' || lpad(n::text, 7, '0'), 'emai
     'fields', jsonb_build_object(
         'sender', 'person' || n || '@example.com', 'subject', 'Question ' || n || ' about the new fund and its terms',
         'message_id', '<' || md5(n::text) || '@mail.example.com>', 'received_at', '2026-11-20T09:14:02+00:00',
-        'body', repeat('All the best from the team. ', 4)) || CASE WHEN n %% 100 = 0 THEN '{}' ELSE jsonb_build_object('priority', n %% 10) END,
+        'body', repeat('All the best from the team. ', 4))
+        || CASE WHEN n %% 100 = 0 THEN '{}' ELSE jsonb_build_object('priority', n %% 10) END,
     'vars', '{}'::jsonb, 'targets', '{}'::jsonb)
 FROM generate_series(1, %(count)s) AS n
 """
 # Those whose session did not end yet are left out; what they wrote is small.
-WRITTEN = "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn, (SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables), (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database())"
+WRITTEN = """
+SELECT pg_current_wal_lsn() - '0/0'::pg_lsn, (SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables),
+    (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database())
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,8 @@ def measure(records: int, workers: int, say: Callable[[str], None]) -> Result:
             _wait(execution)
             peak = max(_peak_mb(pid) for pid in pids)
             written = [after - first for after, first in zip(_written(), before, strict=True)]
-        return _result(execution, workers, peak, written, _slices(said), loop)
+            slices = _slices(said)
+        return _result(execution, workers, peak, written, slices, loop)
     finally:
         _remove(workflow)
 
@@ -136,9 +141,12 @@ def _wait(execution: Execution) -> None:
 
 @contextmanager
 def _worker_processes(count: int) -> Iterator[tuple[list[int], Path]]:
-    """Real workers, and a sweep a second as beat would ask for; yields their process ids and the folder of their logs."""
+    """Real workers and a beat; yields the workers' process ids and the folder of their logs."""
     with tempfile.TemporaryDirectory() as folder:
-        started = [_start(processes.worker(f"bench{number}-{os.getpid()}"), Path(folder) / f"worker{number}.log") for number in range(count)]
+        started = [
+            _start(processes.worker(f"bench{number}-{os.getpid()}"), Path(folder) / f"worker{number}.log")
+            for number in range(count)
+        ]
         beat = _start(processes.beat(), Path(folder) / "beat.txt")
         try:
             _wait_for_workers(count)
@@ -157,9 +165,14 @@ def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
 
 def _wait_for_workers(count: int) -> None:
     deadline = time.monotonic() + WORKER_START_SECONDS
-    while len([name for answer in current_app.control.ping(timeout=0.5) or () for name in answer if f"-{os.getpid()}@" in name]) < count:
+    while _answering() < count:
         if time.monotonic() > deadline:
             raise SetupError(f"The {count} workers did not start within {WORKER_START_SECONDS} s.")
+
+
+def _answering() -> int:
+    answers = current_app.control.ping(timeout=0.5) or ()
+    return sum(f"-{os.getpid()}@" in name for answer in answers for name in answer)
 
 
 def _written() -> tuple[int, ...]:
@@ -220,7 +233,14 @@ def _template_median_ms(step: Any, scope: dict[str, Any]) -> float:
     return sorted(timings)[1_000] * 1000
 
 
-def _result(execution: Execution, workers: int, peak: float, written: list[int], slices: dict[str, int], loop: tuple[float, float]) -> Result:
+def _result(
+    execution: Execution,
+    workers: int,
+    peak: float,
+    written: list[int],
+    slices: dict[str, int],
+    loop: tuple[float, float],
+) -> Result:
     assert execution.started_at and execution.finished_at
     seconds = (execution.finished_at - execution.started_at).total_seconds()
     records = execution.records_total
@@ -251,7 +271,8 @@ def _remove(workflow: Workflow) -> None:
     """Remove all of it, newest tables first; set-wise, since a cascade through the ORM would load a million rows."""
     with connection.cursor() as cursor:
         for table in ("execution_counts", "execution_steps", "execution_frames", "execution_slices"):
-            cursor.execute(f"DELETE FROM {table} WHERE execution_id IN (SELECT id FROM executions WHERE workflow_id = %s)", (workflow.pk,))  # noqa: S608
+            runs = "SELECT id FROM executions WHERE workflow_id = %s"
+            cursor.execute(f"DELETE FROM {table} WHERE execution_id IN ({runs})", (workflow.pk,))  # noqa: S608
         cursor.execute("DELETE FROM executions WHERE workflow_id = %s", (workflow.pk,))
         cursor.execute("DELETE FROM workflow_records WHERE workflow_id = %s", (workflow.pk,))
     workflow.delete()

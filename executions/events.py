@@ -59,6 +59,7 @@ async def _send_all(messages: list[tuple[str, dict[str, Any]]]) -> None:
 
 async def _send(group: str, event: dict[str, Any]) -> None:
     layer = get_channel_layer()
+    assert layer is not None  # settings name one
     try:
         await asyncio.wait_for(layer.group_send(group, event), timeout=2)
     except (RedisError, OSError, TimeoutError):

@@ -13,12 +13,12 @@ BATCH = 5_000  # rows in one transaction, so that nobody waits long for a lock
 EXPIRED_RECORDS = """
 DELETE FROM workflow_records WHERE id IN (
     SELECT r.id FROM workflow_records r JOIN executions e ON e.id = r.execution_id
-    WHERE r.execution_id IS NOT NULL AND e.finished_at < now() - %s LIMIT %s)
+    WHERE r.execution_id IS NOT NULL AND e.finished_at < now() - make_interval(secs => %s) LIMIT %s)
 """
 EXPIRED_VARIABLES = """
 DELETE FROM workflow_memory WHERE id IN (
     SELECT m.id FROM workflow_memory m JOIN executions e ON e.id = m.execution_id
-    WHERE m.execution_id IS NOT NULL AND e.finished_at < now() - %s LIMIT %s)
+    WHERE m.execution_id IS NOT NULL AND e.finished_at < now() - make_interval(secs => %s) LIMIT %s)
 """
 
 
@@ -35,8 +35,8 @@ def _remove(statement: str, age: timedelta) -> int:
     total = 0
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(statement, (age, BATCH))
-            removed = cursor.rowcount
+            cursor.execute(statement, (age.total_seconds(), BATCH))
+            removed: int = cursor.rowcount
         total += removed
         if removed < BATCH:
             return total

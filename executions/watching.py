@@ -21,8 +21,8 @@ TABLE_ROWS = 200  # a table for reading; beyond it the pages are better
 
 def watch(execution: Execution, console: Console) -> Execution:
     """Show the run's progress until it is over or waits for a person or a time; return it as it then is."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[counts]}"), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
+    told = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[counts]}"))
+    with Progress(*told, TimeElapsedColumn(), console=console) as bar:
         task = bar.add_task(f"#{execution.number} queued", total=None, counts="")
         for state in _states(execution):
             counts = ", ".join(f"{count} {name}" for name, count in state.records.items() if count)
@@ -60,8 +60,9 @@ def _happened(frame: ExecutionFrame) -> str:
 
 def counts_add_up(execution: Execution) -> bool:
     """Whether every record that went in came out in a terminal state (the database holds it too, see the CHECK)."""
-    ends = execution.records_complete + execution.records_failed + execution.records_skipped + execution.records_cancelled
-    return execution.status == "completed" and execution.records_total == ends
+    done = execution.records_complete + execution.records_failed
+    left = execution.records_skipped + execution.records_cancelled
+    return execution.status == "completed" and execution.records_total == done + left
 
 
 def summary(execution: Execution) -> str:

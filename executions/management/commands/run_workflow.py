@@ -22,15 +22,19 @@ WORKER_ANSWER_SECONDS = 1.0
 
 
 class Command(BaseCommand):
-    help = "Starts an execution of a workflow's latest version. With --watch, follows it; the exit code tells how it ended."
+    help = "Starts an execution of a workflow's latest version. With --watch, the exit code tells how it ended."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="the workflow's slug or name")
         parser.add_argument("--input", type=Path, help="a JSON file: what templates see as {{ trigger }}")
-        parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="a label of the run; may be repeated")
-        parser.add_argument("--watch", action="store_true", help="show progress until it is over; exit code 0 only when it completed")
+        parser.add_argument(
+            "--label", action="append", default=[], metavar="NAME=VALUE", help="a label of the run; may be repeated"
+        )
+        parser.add_argument(
+            "--watch", action="store_true", help="show progress until it is over; exit code 0 only when it completed"
+        )
 
-    def handle(self, *, name: str, input: Path | None, label: list[str], watch: bool, **options: Any) -> None:  # noqa: A002
+    def handle(self, *, name: str, input: Path | None, label: list[str], watch: bool, **options: Any) -> None:
         try:
             workflow = find_workflow(name)
             trigger_data = read_input(input) if input else {}
@@ -57,9 +61,11 @@ class Command(BaseCommand):
 
 def find_workflow(name: str) -> Workflow:
     """Return the workflow with this slug or name; a CommandError names the ones there are."""
-    found = Workflow.objects.filter(slug=name).first() or Workflow.objects.filter(name__iexact=name).order_by("pk").first()
+    by_name = Workflow.objects.filter(name__iexact=name).order_by("pk")
+    found = Workflow.objects.filter(slug=name).first() or by_name.first()
     if found is None:
-        known = ", ".join(Workflow.objects.order_by("name").values_list("slug", flat=True)[:20]) or "none yet (manage.py import_workflow FILE)"
+        slugs = Workflow.objects.order_by("name").values_list("slug", flat=True)[:20]
+        known = ", ".join(slugs) or "none yet (manage.py import_workflow FILE)"
         raise CommandError(f"There is no workflow {name!r}. There is: {known}.")
     return found
 
@@ -73,7 +79,8 @@ def read_input(path: Path) -> Any:
     except ValueError as error:
         raise CommandError(f"{path} is not JSON: {error}.") from error
     if not isinstance(value, dict):
-        raise CommandError(f"{path} holds {type(value).__name__}; a JSON object is needed, templates read {{{{ trigger.name }}}}.")
+        kind = type(value).__name__
+        raise CommandError(f"{path} holds {kind}; a JSON object is needed, templates read {{{{ trigger.name }}}}.")
     return value
 
 
