@@ -71,6 +71,7 @@ def make_frame(execution: Execution, record: WorkflowRecord | None = None, **ove
         "started_at": None if status == "ready" else now,
         "finished_at": now if status in FRAME_TERMINAL else None,
         "walked": status != "ready",
+        "slice_id": 1 if status == "running" else None,
         **over,
     }
     return ExecutionFrame.objects.create(execution=execution, **values)
