@@ -13,14 +13,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from celery import current_app
 from django.db import connection, transaction
 from django.db.models.functions import Now
-from kombu.exceptions import OperationalError
 
 from director.jsontools import dumps
 from records import filters, queries
@@ -29,6 +26,7 @@ from records.errors import BulkGrown, BulkInvalid, BulkNotFound, BulkOver
 from records.filters import RecordFilter
 from records.history import Origin
 from records.models import BulkKind, BulkOperation, BulkOutcomeKind, BulkStatus, ChangeSource
+from records.nudge import SLICE_SECONDS, STALLED_AFTER, nudge, nudge_on_commit
 from records.signals import announce_bulk_finished
 from records.states import HELD, RecordStatus, may_move
 from workflows.models import Workflow
@@ -36,8 +34,7 @@ from workflows.models import Workflow
 logger = logging.getLogger(__name__)
 
 BATCH = 1_000  # records in one transaction: a worker's commit never waits longer for them than that takes
-SLICE_SECONDS = 20  # then others get their turn
-STALLED_AFTER = timedelta(seconds=30)  # > a batch; nobody has worked on it for this long
+TASK = "records.run_bulk"
 GROWTH = 1.1  # how many more records than were shown may be taken without asking again
 OPEN = (BulkStatus.QUEUED, BulkStatus.RUNNING)
 
@@ -106,7 +103,7 @@ def start(
         total=total,
     )
     operation.refresh_from_db()
-    transaction.on_commit(lambda: nudge(operation.pk))
+    nudge_on_commit(TASK, operation.pk)
     return operation
 
 
@@ -165,7 +162,7 @@ def resume_stalled() -> int:
     BulkOperation.objects.filter(pk__in=operations).update(worked_at=Now())
     for operation in operations:
         logger.info("taking a bulk operation up again", extra={"operation_id": str(operation)})
-        nudge(operation)
+        nudge(TASK, operation)
     return len(operations)
 
 
@@ -176,14 +173,6 @@ def fail(operation_id: UUID, error: str) -> None:
         if not operation.is_over:
             operation.error = error
             _end(operation, BulkStatus.FAILED)
-
-
-def nudge(operation_id: UUID) -> None:
-    """Ask a worker to look at it now. Redis being away is not an error: `resume_stalled` asks again."""
-    try:
-        current_app.send_task("records.run_bulk", args=[str(operation_id)], retry=False)
-    except (OperationalError, ConnectionError):
-        logger.warning("cannot reach the broker", extra={"operation_id": str(operation_id)})
 
 
 def register(kind: str, handler: Handler) -> None:

@@ -21,7 +21,7 @@ from records.errors import MoveRefused, PatchRefused, RecordChanged, RecordHeld,
 from records.history import Origin
 from records.identity import forget_counters
 from records.models import ChangeKind, OnInvalid
-from records.patches import Operation, apply, check_path, format_path, obstacle
+from records.patches import Operation, apply, check_path, format_path, look_up, obstacle
 from records.signals import announce_records
 from records.states import HELD, MOVES, RecordStatus, may_move
 from workflows.readers.items import MAX_FIELD_BYTES, Position, Problem, checked
@@ -227,10 +227,8 @@ def _touched(data: Any, operations: Sequence[Operation]) -> dict[str, Any]:
 
 
 def _kind(data: Any, path: Sequence[str | int]) -> str:
-    for key in path:
-        data = data[key]
     names = {str: "a text", bool: "true or false", int: "a number", float: "a number", list: "a list"}
-    return names.get(type(data), "an object")
+    return names.get(type(look_up(data, path)), "an object")
 
 
 def _check_revision(row: Row, expected: int | None) -> None:

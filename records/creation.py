@@ -22,7 +22,7 @@ from director.jsontools import dumps, loads
 from records import history, schemas, search
 from records.errors import RecordInvalid, RecordTooLarge
 from records.history import Origin
-from records.identity import Naming, NewRecord, name_records, raise_counters
+from records.identity import Naming, NewRecord, name_records, raise_counters, record_of
 from records.models import ChangeKind, ChangeSource, OnInvalid, RecordType
 from records.states import RecordStatus
 from workflows.definition.plan import CreateRecords, OnExisting
@@ -30,6 +30,7 @@ from workflows.readers.items import MAX_FIELD_BYTES, Item, Position, Problem, ch
 
 BATCH = 1_000
 MAX_PROBLEMS = 100  # told by position; the rest is only counted
+OUTCOMES = ("created", "merged", "unchanged", "skipped", "failed")
 MAX_ROUNDS = 5  # in which others may take the ids of a batch before its items are given up
 
 LOCK_TYPE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))"
@@ -93,21 +94,21 @@ class Written:
 
 @dataclass(slots=True)
 class Tally:
-    """What became of all items so far."""
+    """What became of all items so far; of those that failed, the first `limit` are told by position and reason."""
 
     type: str
+    limit: int = MAX_PROBLEMS
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[dict[str, str]] = field(default_factory=list)
 
     def add(self, position: Position | str, outcome: str, reason: str = "") -> None:
         self.counts[outcome] += 1
-        if reason and len(self.problems) < MAX_PROBLEMS:
+        if reason and len(self.problems) < self.limit:
             self.problems.append({"position": str(position), "reason": reason})
 
     def result(self) -> dict[str, Any]:
         """Return {created, merged, unchanged, skipped, failed, problems: [{position, reason}], type}."""
-        outcomes = ("created", "merged", "unchanged", "skipped", "failed")
-        counts = {outcome: self.counts[outcome] for outcome in outcomes}
+        counts = {outcome: self.counts[outcome] for outcome in OUTCOMES}
         return {**counts, "problems": self.problems, "type": self.type}
 
 
@@ -165,7 +166,7 @@ class Creator:
 
         Raises RecordIdInvalid, ExpressionFailed (id pattern), ValueInvalid, RecordTooLarge, RecordInvalid.
         """
-        record = self.naming.record_of(item) if isinstance(item, Item) else item
+        record = self.naming.identify(record_of(item) if isinstance(item, Item) else item)
         if len(dumps(record.data())) > MAX_FIELD_BYTES:
             fits = checked(Position(0, "", ""), {**record.fields, **record.vars, **record.targets}, MAX_FIELD_BYTES)
             if isinstance(fits, Problem):

@@ -60,7 +60,10 @@ DELETE FROM record_counters c WHERE c.workflow_id = %s AND (%s::text[] IS NULL O
 
 @dataclass(slots=True)
 class NewRecord:
-    """What is to become a record. record_id None: named by the pattern. source_key None: found by record_id alone."""
+    """What is to become a record. Without record_id it is named by the pattern.
+
+    item: what an id pattern sees, where that is not the fields.
+    """
 
     position: Position | str
     fields: dict[str, Any]
@@ -71,7 +74,6 @@ class NewRecord:
     status: str = RecordStatus.DISCOVERED
     error: str = ""
     invalid: bool = False  # its fields break a schema
-    # What id patterns see as `item`.
     item: Mapping[str, Any] = field(default_factory=dict)
 
     def data(self) -> dict[str, Any]:
@@ -101,17 +103,15 @@ class Naming:
         if self.by_number and self.pattern is not None and "item" not in self.pattern.names:
             self._constant = _numbered(self.pattern, {})
 
-    def record_of(self, item: Item) -> NewRecord:
-        """Return the item as a record: its buckets, and what it is known by.
-
-        Raises RecordIdInvalid and ExpressionFailed.
-        """
-        record = _buckets(item)
-        if self.unique or self.by_number:
-            record.source_key = source_key(item.data, record.fields)
+    def identify(self, record: NewRecord) -> NewRecord:
+        """Give a record that has no id what it is known by, and return it. Raises RecordIdInvalid, ExpressionFailed."""
+        if record.record_id is not None:
+            record.record_id = checked_id(record.record_id)
+        elif self.unique or self.by_number:
+            record.source_key = record.source_key or source_key(record.item or record.fields, record.fields)
         else:
             assert self.pattern is not None
-            record.record_id = checked_id(self.pattern.render({"item": item.data}))
+            record.record_id = checked_id(self.pattern.render({"item": record.item or record.fields}))
         return record
 
     def numbered(self, record: NewRecord) -> Numbered:
@@ -119,7 +119,7 @@ class Naming:
         if self._constant is not None:
             return self._constant
         assert self.pattern is not None
-        return _numbered(self.pattern, record.item)
+        return _numbered(self.pattern, record.item or record.fields)
 
 
 def checked_id(value: Any) -> str:
@@ -166,7 +166,8 @@ def forget_counters(workflow_id: UUID, record_ids: list[str] | None) -> None:
         cursor.execute(FORGET_COUNTERS, [workflow_id, record_ids, record_ids])
 
 
-def _buckets(item: Item) -> NewRecord:
+def record_of(item: Item) -> NewRecord:
+    """Return the item as a record: `fields`, `vars` and `targets` as they are, everything else among the fields."""
     given: dict[str, dict[str, Any]] = {"fields": {}, "vars": {}, "targets": {}}
     loose = {}
     for key, value in item.data.items():

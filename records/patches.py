@@ -17,6 +17,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
+import orjson
+
+from director.errors import DirectorError
+from director.jsontools import loads
 from records.errors import PathInvalid
 
 Key = str | int
@@ -25,11 +29,13 @@ Path = tuple[Key, ...]
 BUCKETS = ("fields", "vars", "targets")
 MAX_DEPTH = 32
 MAX_INDEX = 99_999
-# A plain key, a quoted key in brackets, or an index in brackets.
+# A plain key, an index in brackets, or a key in brackets: a JSON string, or anything between apostrophes.
 TOKEN = re.compile(
-    r"""(?P<dot>\.)?(?P<name>[^.\[\]"'\s][^.\[\]"']*)|\[(?P<index>\d{1,6})\]|\["(?P<double>[^"]*)"\]|\['(?P<single>[^']*)'\]"""
+    r"""(?P<dot>\.)?(?P<name>[^.\[\]"'\s][^.\[\]"']*)|\[(?P<index>\d{1,6})\]"""
+    r"""|\[(?P<double>"(?:[^"\\]|\\.)*")\]|\['(?P<single>[^']*)'\]"""
 )
-PLAIN = re.compile(r"""[^.\[\]"'\s][^.\[\]"']*""")
+# What is written without brackets: words with single spaces between them.
+PLAIN = re.compile(r"""[^.\[\]"'\s]+(?: [^.\[\]"'\s]+)*""")
 
 
 class Operation(TypedDict):
@@ -58,7 +64,7 @@ def parse_path(text: str) -> Path:
         found = TOKEN.match(text, position)
         if not found or (found["name"] is not None and bool(found["dot"]) == (position == 0)):
             raise PathInvalid(text, f"cannot be read at character {position + 1}")
-        keys.append(_key(found))
+        keys.append(_key(found, text))
         position = found.end()
     return check_path(keys, text)
 
@@ -89,6 +95,18 @@ def apply(data: Any, operations: Iterable[Operation]) -> Any:
     return data
 
 
+def look_up(data: Any, path: Sequence[Key], missing: Any = None) -> Any:
+    """Return what is at the path, or `missing`."""
+    for key in path:
+        if not _leads_on(data, key):
+            return missing
+        try:
+            data = data[key]
+        except LookupError:
+            return missing
+    return data
+
+
 def obstacle(data: Any, path: Sequence[Key]) -> Path | None:
     """Return the path of what a set at `path` would replace to make room for its parents, or None."""
     node = data
@@ -101,10 +119,15 @@ def obstacle(data: Any, path: Sequence[Key]) -> Path | None:
     return None
 
 
-def _key(found: re.Match[str]) -> Key:
+def _key(found: re.Match[str], text: str) -> Key:
     if found["index"] is not None:
         return int(found["index"])
-    return next(name for name in found.group("name", "double", "single") if name is not None)
+    if found["double"] is not None:
+        try:
+            return str(loads(found["double"]))
+        except DirectorError as error:
+            raise PathInvalid(text, f"has a key that cannot be read: {found['double']}") from error
+    return found["single"] if found["name"] is None else found["name"]
 
 
 def _format_key(key: Key, *, first: bool) -> str:
@@ -112,7 +135,7 @@ def _format_key(key: Key, *, first: bool) -> str:
         return f"[{key}]"
     if PLAIN.fullmatch(key):
         return key if first else f".{key}"
-    return f'["{key}"]' if '"' not in key else f"['{key}']"
+    return f"[{orjson.dumps(key).decode()}]"
 
 
 def _leads_on(node: Any, key: Key) -> bool:

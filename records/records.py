@@ -16,7 +16,7 @@ from records.creation import Creator, create_records, items_of
 from records.errors import RecordNotFound, RecordRefused
 from records.filters import RecordFilter, conditions
 from records.history import Origin
-from records.identity import NewRecord, checked_id, forget_counters, source_key
+from records.identity import NewRecord, forget_counters
 from records.models import ChangeKind, WorkflowRecord
 from records.patches import Operation, Path, set_at
 from records.patterns import ANY
@@ -114,10 +114,6 @@ class Records:
         """
         creator = Creator(self.workflow.pk, CreateRecords(type, on_existing=on_existing), self.origin)
         given = NewRecord("the record", dict(fields), dict(vars or {}), dict(targets or {}), record_id=record_id)
-        if record_id is None:
-            given.source_key = source_key(given.fields, given.fields)
-        else:
-            given.record_id = checked_id(record_id)
         (written,) = creator.write([creator.checked(given)])
         if written.outcome == "failed":
             raise RecordRefused(record_id or "the record", written.reason)

@@ -10,14 +10,14 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 from jsonpatch import JsonPatchException, apply_patch
 from jsonpointer import JsonPointerException
 
 from director.jsontools import dumps
 from records.models import RecordChange
-from records.patches import Path, apply, delete_at, format_path, set_at
+from records.patches import Path, apply, delete_at, format_path, look_up, set_at
 
 MISSING = object()
 EMPTY: dict[str, Any] = {"fields": {}, "vars": {}, "targets": {}}
@@ -118,8 +118,8 @@ def leaves(data: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 def _blamed(path: Path, value: Any, newest_first: Sequence[Moment], created_at: datetime) -> Blame:
     for moment in newest_first:
-        before = _at(moment.before, path)
-        if not _same(before, _at(moment.after, path)):
+        before = look_up(moment.before, path, MISSING)
+        if not _same(before, look_up(moment.after, path, MISSING)):
             return Blame(format_path(path), value, moment.event, moment.event.at, None if before is MISSING else before)
     return Blame(format_path(path), value, None, created_at, None)
 
@@ -143,7 +143,7 @@ def _undone(data: Any, event: Event, earlier: Any) -> Any:
     if isinstance(event, RecordChange):
         return _patched(data, event.undo)
     place = _replaced(earlier, event.path)
-    before = _at(earlier, place)
+    before = look_up(earlier, place, MISSING)
     return apply(data, [delete_at(place) if before is MISSING else set_at(place, before)])
 
 
@@ -153,7 +153,7 @@ def _replaced(earlier: Any, path: Path) -> Path:
     Not all is known of `fields`, so there it is the path itself.
     """
     for length in range(2, len(path)):
-        standing = _at(earlier, path[:length])
+        standing = look_up(earlier, path[:length], MISSING)
         if path[0] != "fields" and not isinstance(standing, dict if isinstance(path[length], str) else list):
             return path[:length]
     return path
@@ -170,17 +170,6 @@ def _patched(data: Any, patch: Iterable[dict[str, Any]]) -> Any:
         except (JsonPatchException, JsonPointerException):
             continue
     return whole["data"]
-
-
-def _at(data: Any, path: Path) -> Any:
-    for key in path:
-        if not isinstance(data, dict if isinstance(key, str) else list):
-            return MISSING
-        try:
-            data = cast(Any, data)[key]
-        except LookupError:
-            return MISSING
-    return data
 
 
 def _same(one: Any, other: Any) -> bool:

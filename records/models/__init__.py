@@ -10,7 +10,17 @@ from records.models.data import (
     WorkflowVariable,
 )
 from records.models.history import ChangeKind, ChangeSource, RecordChange, VariableChange
-from records.models.operations import BulkKind, BulkOperation, BulkOutcome, BulkOutcomeKind, BulkStatus
+from records.models.operations import (
+    BulkKind,
+    BulkOperation,
+    BulkOutcome,
+    BulkOutcomeKind,
+    BulkStatus,
+    ImportStatus,
+    RecordImport,
+    RecordImportPart,
+    SavedView,
+)
 
 __all__ = (
     "BulkKind",
@@ -20,12 +30,16 @@ __all__ = (
     "BulkStatus",
     "ChangeKind",
     "ChangeSource",
+    "ImportStatus",
     "OnInvalid",
     "RecordChange",
     "RecordCount",
     "RecordCounter",
+    "RecordImport",
+    "RecordImportPart",
     "RecordSearch",
     "RecordType",
+    "SavedView",
     "VariableChange",
     "WorkflowRecord",
     "WorkflowVariable",

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from director.ids import uuid7
+from director.jsontools import Decoder
 from records.masking import is_sensitive, mask, mask_tree
 from records.states import RecordStatus
 from workflows.models import Workflow
@@ -35,7 +36,7 @@ class WorkflowRecord(models.Model):
     # Alias of the iterate that last worked on it, and the frame that holds it while processing or waiting.
     iteration_node_alias = models.CharField(max_length=100, blank=True, db_default="")
     frame_id = models.BigIntegerField(null=True, blank=True)
-    data = models.JSONField(default=dict)
+    data = models.JSONField(default=dict, decoder=Decoder)
     status = models.CharField(max_length=12, choices=RecordStatus, db_default=RecordStatus.DISCOVERED)
     error_message = models.TextField(blank=True, db_default="")
     retry_count = models.PositiveIntegerField(db_default=0)
@@ -80,7 +81,7 @@ class WorkflowVariable(models.Model):
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="variables")
     execution_id = models.UUIDField(null=True, blank=True)
     key = models.CharField(max_length=255)
-    value = models.JSONField(null=True)
+    value = models.JSONField(null=True, decoder=Decoder)
     schema = models.JSONField(null=True, blank=True)
     # Null: judged by the key's name; true or false: said by a person.
     sensitive = models.BooleanField(null=True, blank=True)

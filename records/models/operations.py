@@ -120,3 +120,95 @@ class BulkOutcome(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.outcome}"
+
+
+class ImportStatus(models.TextChoices):
+    UPLOADED = "uploaded"  # looked at; nothing is written until it is confirmed
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class RecordImport(models.Model):
+    """A file that a person brought, and what becomes of its rows."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="imports")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    file_name = models.CharField(max_length=255)
+    size_bytes = models.BigIntegerField(default=0)
+    # As `records.importing.ImportOptions` reads it.
+    options = models.JSONField(default=dict)
+    reason = models.TextField(blank=True)
+    status = models.CharField(max_length=9, choices=ImportStatus, default=ImportStatus.UPLOADED)
+    # How many rows are done, written in the transaction that makes their records, and what has become of them.
+    done = models.PositiveIntegerField(default=0)
+    created = models.PositiveIntegerField(default=0)
+    merged = models.PositiveIntegerField(default=0)
+    unchanged = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    # [{"position", "reason"}] of the first failed rows.
+    problems = models.JSONField(default=list)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    worked_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "record_imports"
+        constraints = (
+            models.CheckConstraint(condition=Q(status__in=ImportStatus.values), name="import_status_known"),
+            models.CheckConstraint(
+                condition=Q(done=F("created") + F("merged") + F("unchanged") + F("skipped") + F("failed")),
+                name="import_counts_add_up",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("workflow", "-id"), name="import_by_workflow"),
+            # The sweep looks only at what is not over.
+            models.Index(
+                fields=("worked_at",), condition=Q(status__in=("uploaded", "queued", "running")), name="import_open"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.file_name
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in (ImportStatus.COMPLETED, ImportStatus.CANCELLED, ImportStatus.FAILED)
+
+
+class RecordImportPart(models.Model):
+    """A piece of an uploaded file: in the database, since web and worker may be on different hosts."""
+
+    pk = models.CompositePrimaryKey("upload_id", "number")
+    upload = models.ForeignKey(RecordImport, on_delete=models.CASCADE, related_name="parts", db_index=False)
+    number = models.PositiveIntegerField()
+    content = models.BinaryField()
+
+    class Meta:
+        db_table = "record_import_parts"
+
+    def __str__(self) -> str:
+        return f"part {self.number}"
+
+
+class SavedView(models.Model):
+    """A list of records as a person likes to see it: filter, columns and order under a name."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    name = models.CharField(max_length=100)
+    # The query string of the page.
+    query = models.TextField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "record_views"
+        constraints = (models.UniqueConstraint(fields=("user", "name"), name="saved_view_unique"),)
+
+    def __str__(self) -> str:
+        return self.name
