@@ -5,6 +5,7 @@ from django.urls.converters import StringConverter
 
 from director.api import views
 from executions import api as executions
+from executions import history_api
 from records.api import bulk, data, records, transfer, variables
 from workflows import api as workflows
 
@@ -46,6 +47,7 @@ urlpatterns = [
     path(f"{BULK}/<uuid:operation>", bulk.BulkDetail.as_view(), name="api-bulk"),
     path(f"{BULK}/<uuid:operation>/outcomes", bulk.BulkOutcomes.as_view()),
     path(f"{BULK}/<uuid:operation>/cancel", bulk.BulkCancel.as_view()),
+    path(f"{WORKFLOW}/records/<names:record_id>/history", history_api.RecordHistory.as_view()),
     path(f"{WORKFLOW}/records/<names:record_id>", records.RecordDetail.as_view()),
     path("executions", executions.Executions.as_view(), name="api-executions"),
     path(EXECUTION, executions.ExecutionDetail.as_view(), name="api-execution"),

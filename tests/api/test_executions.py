@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from executions.models import Execution
 from tests.api.conftest import TRIAGE, Personas
@@ -154,3 +155,32 @@ def test_the_journal_is_paged_by_key(people: Personas, django_assert_num_queries
     assert len(found) == len(set(found)) == 9
     assert [alias for alias, _ in found] == ["check"] * 4 + ["each_email"] + ["route"] * 4
     assert "input" not in page["results"][0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_record_tells_its_history_and_what_it_was(people: Personas) -> None:
+    record = f"{people.url}/records/email_001"
+    make_record(people.workflow, record_id="email_001", fields={"subject": "Invoice"})
+    start(people)
+    drive(Execution.objects.get())
+    before = timezone.now()
+    corrected = {"set": {"vars.category": "lead", "fields.password": "hunter2"}, "reason": "by phone"}
+    people.mate.patch(record, corrected, format="json")
+
+    story = people.owner.get(f"{record}/history", {"as_of": before.isoformat()}).json()
+
+    change, *steps = story["results"]
+    assert (change["entry"], change["by"], change["reason"]) == ("change", "tom", "by phone")
+    assert {line["path"]: line["kind"] for line in change["lines"]} == {
+        "vars.category": "set",
+        "fields.password": "added",
+    }
+    assert [entry.get("step", entry["entry"]) for entry in steps] == ["complete", "route", "check", "entered"]
+    assert story["past"]["data"]["vars"] == {"category": "Invoice"}
+    blamed = {field["path"]: field for field in story["past"]["fields"]}["vars.category"]
+    assert (blamed["step"], blamed["execution"], blamed["by"]) == ("route", Execution.objects.get().number, None)
+    assert "hunter2" not in str(story)
+    people_only = people.owner.get(f"{record}/history", {"show": "people"}).json()["results"]
+    assert "step" not in {entry["entry"] for entry in people_only}
+    assert people.stranger.get(f"{record}/history").status_code == 404
+    assert people.owner.get(f"{people.url}/records/email_009/history").json()["code"] == "record_not_found"
