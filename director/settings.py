@@ -162,6 +162,16 @@ DIRECTOR_SLICE_SECONDS = env.integer("DIRECTOR_SLICE_SECONDS", 3)
 DIRECTOR_KEEP_TEMPORARY_DAYS = env.integer("DIRECTOR_KEEP_TEMPORARY_DAYS", 30)  # after the end of their run
 DIRECTOR_MAX_VALUE_BYTES = env.integer("DIRECTOR_MAX_VALUE_BYTES", 1024 * 1024)  # of one recorded input or output
 
+# --- mail: for prompts and notifications; without a server they are only in the inbox ----------------------------------
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'dummy'}.EmailBackend"
+EMAIL_PORT = env.integer("EMAIL_PORT", 587)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.secret("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=True)
+EMAIL_TIMEOUT = 10  # seconds; a worker does nothing else meanwhile
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"director@{_public.hostname or 'localhost'}")
+
 # --- pages, API -------------------------------------------------------------------------------------------------------
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
@@ -205,6 +215,7 @@ SPECTACULAR_SETTINGS = {
         "ExecutionStatus": "executions.states.ExecutionStatus",
         "StepStatus": "executions.states.StepStatus",
         "RecordStatus": "records.states.RecordStatus",
+        "PromptStatus": "executions.models.PromptStatus",
     },
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from executions.queries import open_executions
+from executions.queries.prompts import waiting_for
 from records.page_queries import failed_records
 
 THEMES = ("light", "dark")
@@ -29,6 +30,7 @@ class Place:
 
 PLACES = (
     Place("home", "Home", "Home", "home", "h", "home"),
+    Place("prompt_list", "Inbox", "Inbox", "inbox", "i", "prompt", "prompts"),
     Place("workflow_list", "Workflows", "Workflows", "sitemap", "w", "workflow"),
     Place("execution_list", "Executions", "Runs", "activity", "e", "execution", "executions"),
     Place("record_list", "Records", "Records", "database", "r", "record", "records"),
@@ -49,12 +51,16 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 
 
 def counts_for(request: HttpRequest) -> Callable[[], dict[str, int]]:
-    """Return what counts the running executions and failed records of the user, once per request."""
+    """Return what counts the open prompts, running executions and failed records of the user, once per request."""
     found: dict[str, int] = {}
 
     def counts() -> dict[str, int]:
         if not found and request.user.is_authenticated:
-            found.update(executions=open_executions(request.user), records=failed_records(request.user))
+            found.update(
+                prompts=waiting_for(request.user),
+                executions=open_executions(request.user),
+                records=failed_records(request.user),
+            )
         return found
 
     return counts

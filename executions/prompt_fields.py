@@ -23,6 +23,7 @@ Problem = dict[str, str]  # {"pointer", "detail", "code"}; pointers lead into {"
 MAX_CHOICES = 4  # shown beside each other; more become a list to choose from
 LONG_CHARACTERS = 200  # a text that may be longer gets more than one line
 CONFIDENCE = "x-confidence"
+ORDER = "x-order"
 LOW_CONFIDENCE = 0.8
 FILE: dict[str, Any] = {
     "type": "object",
@@ -177,14 +178,25 @@ Properties = dict[str, dict[str, Any]]
 
 def applicable(schema: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[Properties, set[str]]:
     """Return the fields that are asked for when `data` is answered so far, in order, and those that are needed."""
-    return _applicable(schema, data, schema, 0)
+    properties, required = _applicable(schema, data, schema, 0)
+    return _ordered(schema, properties), required
 
 
 def every_field(schema: Mapping[str, Any]) -> Properties:
     """Return every field that may come to be asked for, in the order of the schema."""
     found: Properties = {}
     _collect(schema, schema, found, 0)
-    return found
+    return _ordered(schema, found)
+
+
+def _ordered(schema: Mapping[str, Any], properties: Properties) -> Properties:
+    """The fields as the step orders them; those that it does not name come after, needed ones first.
+
+    The database does not keep the order of an object's keys, but that of a list.
+    """
+    named = [*schema.get(ORDER, ()), *schema.get("required", ())]
+    place = {name: at for at, name in reversed(list(enumerate(named)))}
+    return {name: properties[name] for name in sorted(properties, key=lambda name: place.get(name, len(named)))}
 
 
 MAX_DEPTH = 20  # of conditions within conditions

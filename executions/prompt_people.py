@@ -7,19 +7,22 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Q
 
 from executions.models import HumanPrompt
 from workflows.models import Workflow
 
 
-def group_ids(user: Any) -> list[int]:
-    """Return the groups of the user; one query, then kept with the user for the request."""
-    kept: list[int] | None = getattr(user, "_director_groups", None)
-    if kept is None:
-        kept = list(user.groups.values_list("pk", flat=True))
-        user._director_groups = kept
-    return kept
+def groups_of(user: Any) -> ArraySubquery:
+    """The user's groups, for comparing them with a prompt's in the database."""
+    return ArraySubquery(User.groups.through.objects.filter(user=user.pk).values("group_id"))
+
+
+def is_member(user: Any, groups: Iterable[int]) -> bool:
+    """Whether the user belongs to one of the groups."""
+    wanted = list(groups)
+    return bool(wanted) and user.groups.filter(pk__in=wanted).exists()
 
 
 def members(users: Iterable[int], groups: Iterable[int]) -> set[int]:

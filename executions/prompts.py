@@ -29,7 +29,7 @@ from executions.errors import (
 )
 from executions.models import Execution, HumanPrompt, PromptAnswer, PromptStatus
 from executions.outcomes import finish_step
-from executions.prompt_people import group_ids, members
+from executions.prompt_people import groups_of, is_member, members
 from records.errors import did_you_mean
 from workflows.models import Workflow
 
@@ -63,7 +63,7 @@ class AnsweredMany:
 
 def visible_to(user: Any) -> QuerySet[HumanPrompt]:
     """Prompts the user is asked, by name or as member of a group, and those of workflows the user may see."""
-    asked = Q(users__contains=[user.pk]) | Q(groups__overlap=group_ids(user))
+    asked = Q(users__contains=[user.pk]) | Q(groups__overlap=groups_of(user))
     return HumanPrompt.objects.filter(asked | Q(workflow__in=_workflows(user)))
 
 
@@ -73,7 +73,7 @@ def asked_of(user: Any, whose: str = "") -> QuerySet[HumanPrompt]:
     whose: "mine" (asked by name, or nobody is named), "groups" (asked as member of a group), "" for both.
     """
     nobody = Q(users=[], groups=[], workflow__in=_workflows(user))
-    mine, groups = Q(users__contains=[user.pk]) | nobody, Q(groups__overlap=group_ids(user))
+    mine, groups = Q(users__contains=[user.pk]) | nobody, Q(groups__overlap=groups_of(user))
     wanted = {"mine": mine, "groups": groups}.get(whose, mine | groups)
     answered = PromptAnswer.objects.filter(user=user).values("prompt")
     waiting = HumanPrompt.objects.filter(wanted, status=PromptStatus.OPEN).exclude(pk__in=answered)
@@ -118,7 +118,7 @@ def why_not(prompt: HumanPrompt, user: Any) -> str:
     if not (prompt.users or prompt.groups):
         seen = Workflow.objects.all().visible_to(user).filter(pk=prompt.workflow_id).exists()
         return "" if seen else "only those who may see the workflow are asked"
-    if user.pk in prompt.users or (prompt.groups and set(prompt.groups) & set(group_ids(user))):
+    if user.pk in prompt.users or is_member(user, prompt.groups):
         return ""
     return "others are asked"
 

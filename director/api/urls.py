@@ -6,6 +6,7 @@ from django.urls.converters import StringConverter
 from director.api import views
 from executions import api as executions
 from executions import history_api
+from executions import prompts_api as prompts
 from records.api import bulk, data, records, transfer, variables
 from workflows import api as workflows
 
@@ -57,5 +58,9 @@ urlpatterns = [
     path(f"{EXECUTION}/pause", executions.Pause.as_view()),
     path(f"{EXECUTION}/resume", executions.Resume.as_view()),
     path(f"{EXECUTION}/cancel", executions.Cancel.as_view()),
+    path(f"{EXECUTION}/human-prompt/<str:step>/respond", prompts.Respond.as_view()),
+    path("prompts", prompts.Prompts.as_view(), name="api-prompts"),
+    path("prompts/<str:prompt>", prompts.PromptDetail.as_view(), name="api-prompt"),
+    path("prompts/<str:prompt>/answer", prompts.Answer.as_view()),
     re_path(r"^(?P<rest>[\s\S]+)$", views.other_address),
 ]

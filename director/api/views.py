@@ -18,7 +18,12 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-ENTRIES = {"workflows": "api-workflows", "executions": "api-executions", "schema": "api-schema"}
+ENTRIES = {
+    "workflows": "api-workflows",
+    "executions": "api-executions",
+    "prompts": "api-prompts",
+    "schema": "api-schema",
+}
 
 
 class Root(APIView):

@@ -85,6 +85,17 @@ class Waiting:
         return f"then {ending_word(self.prompt)}"
 
     @property
+    def clock(self) -> str:
+        """2:41:18"""
+        seconds = int(self.left.total_seconds())
+        return f"{seconds // 3600}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"
+
+    @property
+    def outcome(self) -> str:
+        """The label of the action that was taken."""
+        return _label(self.prompt, (self.prompt.answer or {}).get("action", ""))
+
+    @property
     def ending(self) -> str:
         return ending(self.prompt)
 
@@ -147,7 +158,7 @@ def alike(user: Any, narrow: PromptFilter) -> list[Alike]:
     """Return open prompts by workflow and step, soonest first, at most a page of them. Three queries."""
     steps = narrow.apply(user).values("workflow", "alias").annotate(count=Count("pk"), due=Min("due_at"))
     counts = {(one["workflow"], one["alias"]): one["count"] for one in steps.order_by("due")[: paging.PAGE_SIZE]}
-    soonest = narrow.apply(user).order_by("workflow", "alias", "due_at", "pk").distinct("workflow", "alias")
+    soonest = narrow.apply(user).order_by("workflow_id", "alias", "due_at", "pk").distinct("workflow_id", "alias")
     rows = in_list(soonest.select_related("workflow", "execution", "record"))
     found = [Alike(row, counts[key]) for row in rows if (key := (row.prompt.workflow_id, row.prompt.alias)) in counts]
     return sorted(found, key=lambda one: one.first.left)

@@ -72,6 +72,12 @@ class HumanPrompt(StepType):
                 "description": "A JSON Schema (2020-12) of an object; `format: file` is an upload.",
                 "type": "object",
             },
+            "order": {
+                "title": "Order of the fields",
+                "description": "Names of fields; those not named come after, needed ones first.",
+                "type": "array",
+                "items": {"type": "string"},
+            },
             "confidence": {
                 "title": "Confidence",
                 "description": "How sure the proposed values are, 0 to 1, by field.",
@@ -218,7 +224,7 @@ def _schema(config: Mapping[str, Any], alias: str) -> dict[str, Any]:
     told = {
         name: {**one, prompt_fields.CONFIDENCE: sure[name]} if name in sure else one for name, one in properties.items()
     }
-    return {**schema, "properties": told}
+    return {**schema, "properties": told, **({prompt_fields.ORDER: config["order"]} if config.get("order") else {})}
 
 
 def _with_block(action: Mapping[str, Any], step: StepPlan, scope: Mapping[str, Any]) -> dict[str, Any]:
@@ -355,6 +361,10 @@ def _schema_problems(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if fields.get("type", "object") != "object" or not isinstance(fields.get("properties", {}), Mapping):
         yield "fields", "must be the schema of an object: `type: object` with `properties`"
         return
+    known = prompt_fields.every_field(fields)
+    for name in config.get("order") or ():
+        if name not in known:
+            yield "order", f"there is no field `{name}`{did_you_mean(name, known)}"
     try:
         check_schema(dict(fields))
     except SchemaInvalid as error:

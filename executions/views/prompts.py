@@ -41,7 +41,15 @@ from executions.services import get_execution_for
 from records.masking import is_sensitive, mask, mask_tree
 from workflows.models import Workflow
 
+TAB_LABELS = (
+    ("mine", "For me"),
+    ("groups", "My teams"),
+    ("all", "All"),
+    ("answered", "Answered"),
+    ("timed_out", "Timed out"),
+)
 WORKFLOWS_OFFERED = 100
+ROWS_ON_SCREEN = 60  # the live answer brings at most so many rows up to date
 PRESENT_SECONDS = 120  # so long after opening it a person is said to be answering
 LONG_CHARACTERS = 120
 LINK_SCHEMES = ("http", "https", "mailto")
@@ -78,6 +86,7 @@ def _list_context(request: HttpRequest) -> dict[str, Any]:
         "grouped": grouped,
         "groups": alike(request.user, narrow) if grouped else [],
         "page": None if grouped else prompts_page(request.user, narrow, request.GET.get("cursor", "")),
+        "tabs": TAB_LABELS,
         "tab_counts": tab_counts(request.user),
         "workflows": list(Workflow.objects.all().visible_to(request.user).only("name", "slug")[:WORKFLOWS_OFFERED]),
         "workflow_slug": request.GET.get("workflow", ""),
@@ -92,11 +101,30 @@ def _narrow(request: HttpRequest, given: QueryDict | None = None) -> PromptFilte
 
 
 @require_GET
+def prompt_live(request: HttpRequest) -> HttpResponse:
+    """What an event makes the inbox fetch: the counts, the rows on the screen as they are now, and what is new."""
+    narrow = _narrow(request)
+    seen = request.GET.get("rows", "").split(",")
+    on_screen = prompts.visible_to(request.user).filter(
+        pk__in=[text for text in seen if _is_uuid(text)][:ROWS_ON_SCREEN]
+    )
+    rows = in_list(on_screen.select_related("workflow", "execution", "record", "answered_by"))
+    known = {row.prompt.pk for row in rows}
+    new = prompts_page(request.user, narrow).rows if narrow.is_open else []
+    rows += [row for row in new if row.prompt.pk not in known]
+    counts = tab_counts(request.user)
+    return render(
+        request, "executions/_prompt_live.html", {"rows": rows, "tab_counts": counts, "counted": list(counts)}
+    )
+
+
+@require_GET
 def execution_prompts(request: HttpRequest, number: int) -> HttpResponse:
     """What the page of a run shows of its open prompts."""
     execution = get_execution_for(request.user, number)
     rows, count = prompts_of_run(request.user, execution)
-    return render(request, "executions/_execution_prompts.html", {"execution": execution, "rows": rows, "count": count})
+    context = {"execution": execution, "rows": rows, "count": count, "loaded": True}
+    return render(request, "executions/_execution_prompts.html", context)
 
 
 # --- one prompt -------------------------------------------------------------------------------------------------------
@@ -293,7 +321,14 @@ def prompt_many(request: HttpRequest) -> HttpResponse:
         messages.info(request, "None of them is open any more")
         return _go(request, reverse("prompt_list"))
     count = found.count()
-    context = {"first": first, "count": count, "narrow": narrow, "chosen_prompts": chosen, "actions": first.actions}
+    context = {
+        "first": first,
+        "count": count,
+        "narrow": narrow,
+        "chosen_prompts": chosen,
+        "actions": first.actions,
+        "most": prompts.MAX_AT_ONCE,
+    }
     if request.method == "GET":
         context |= {"fields": prompt_fields.form(_without_defaults(first.schema), {}), "chosen": ""}
         return render(request, "executions/_prompt_many.html", context)

@@ -1,5 +1,5 @@
 // Shortcuts. An element says its own: data-key="p", "shift+r", "ctrl+enter", "escape"; data-go="h" after G; data-search for /.
-// J, K and the arrows go through the rows of <table data-rows>, Enter opens. Single letters can be switched off.
+// J, K and the arrows go through the rows of <table data-rows> or <ul data-rows>, Enter opens. Single letters can be switched off.
 import { open } from "./dialogs.js";
 
 const OFF = "director.letters-off";
@@ -32,7 +32,7 @@ function go(letter) {
 }
 
 function rows() {
-  return [...document.querySelectorAll("[data-rows] tbody tr")];
+  return [...document.querySelectorAll("[data-rows] tbody tr, ul[data-rows] > li")];
 }
 
 function move(step) {

@@ -8,6 +8,7 @@
 // data-live-every     at most so often, in milliseconds (500 when not said); never twice at once
 // data-live-target    the id that the answer is for (HX-Target), when it is not the element's own
 // data-live-rows      prefix of the ids of rows on the screen: only those are asked for
+// data-live-fill      id of the element that the answer fills as soon as it has rows: an empty list waits for its first
 // data-live-new       what a row that is not on the screen yet is called; a bar says how many there are
 //
 // The answer's parts are found by id and morphed in place: nothing is reordered, no row jumps in, no open dialog, form
@@ -74,11 +75,22 @@ async function refresh(source, state) {
 function show(html, source) {
   const template = document.createElement("template");
   template.innerHTML = html;
+  if (source.dataset.liveFill) return fill(document.getElementById(source.dataset.liveFill), template.content);
   const parts = [...template.content.children].filter((part) => part.id);
   const rows = [...template.content.querySelectorAll("tr[id], li[id]")].filter((row) => !parts.some((part) => part.contains(row)));
   for (const part of parts) morph(part);
   for (const row of rows) morph(row);
   if (source.dataset.liveNew) tellNew(source, rows);
+}
+
+function fill(list, content) {
+  if (!list || !content.querySelector("tr[id]")) return;
+  for (const beside of content.querySelectorAll("[hx-swap-oob]")) {
+    beside.remove();
+    morph(beside);
+  }
+  list.replaceChildren(content);
+  window.htmx.process(list);
 }
 
 function morph(fresh) {

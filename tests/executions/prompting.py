@@ -23,6 +23,7 @@ steps:
         config:
           title: "Check the lead"
           message: "Sure enough? **%s**"
+          order: [company, seats, segment]
           fields:
             type: object
             required: [company]
@@ -56,11 +57,11 @@ def lead(options: str = "", message: str = "really") -> str:
 
 
 def ask(
-    options: str = "", *, records: int = 1, definition: str = "", **how: Any
+    options: str = "", *, records: int = 1, first: int = 1, definition: str = "", **how: Any
 ) -> tuple[Execution, list[HumanPrompt]]:
     """Start a run whose records all wait for a person; return it with its prompts in the order of the records."""
     workflow = publish(definition or lead(options))
-    for number in range(1, records + 1):
+    for number in range(first, first + records):
         email(workflow, number, company=f"Kestrel {number}")
     execution = drive(start(workflow, **how))
     return execution, list(HumanPrompt.objects.filter(execution=execution).order_by("frame_id"))
