@@ -1,19 +1,20 @@
 """Retrying failed records: each goes its own path on from the step that failed, and nothing of the batch is repeated.
 
-While the iterate around it is still open, the failed frame itself becomes ready again. Once the iterate or the whole run
-is over, which is final, the records go on in a new execution that begins with the original's journal: the frames are
-copied with the outcomes they had, and end where the iterate ends.
+While the iterate around it is still open, the failed frame itself becomes ready again. Once the iterate or the whole
+run is over, which is final, the records go on in a new execution that begins with the original's journal: the frames
+are copied with the outcomes they had, and end where the iterate ends.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from psycopg.types.json import Jsonb
 
 from executions import copying, events
 from executions.errors import NothingToRetry
@@ -49,9 +50,20 @@ FROM below b WHERE r.id = b.record_id AND r.status = 'failed'
 # Attempts made so far no longer count against the step's retry policy.
 REOPEN = """
 UPDATE execution_frames f SET status = 'ready', error = NULL, finished_at = NULL, crashes = 0, retries = 0,
-    forgiven = coalesce((SELECT max(s.attempt) FROM execution_steps s WHERE s.frame_id = f.id AND s.alias = f.at_step), 0)
+    forgiven = coalesce((
+        SELECT max(s.attempt) FROM execution_steps s WHERE s.frame_id = f.id AND s.alias = f.at_step), 0)
 WHERE f.id = ANY (%s)
 """
+# Outcomes that no longer stand get another attempt after them, which says why; the walk then runs the step again.
+SET_ASIDE = """
+INSERT INTO execution_steps (execution_id, frame_id, record_id, alias, attempt, status, error, started_at, duration_ms)
+SELECT execution_id, frame_id, record_id, alias, attempt + 1, 'failed', %(why)s, now(), 0 FROM (
+    SELECT DISTINCT ON (frame_id, alias) * FROM execution_steps
+    WHERE frame_id = ANY (%(frames)s) AND alias = ANY (%(rerun)s) ORDER BY frame_id, alias, attempt DESC
+) latest WHERE status IN ('complete', 'skipped', 'reused', 'overridden')
+RETURNING alias
+"""
+SET_ASIDE_BY = {"code": "set_aside", "message": "Run again, because a person changed this step or one before it."}
 SHIFT = """
 INSERT INTO execution_counts AS c (execution_id, kind, alias, status, shard, count, duration_ms)
 VALUES (%s, %s, %s, %s, 0, %s, 0)
@@ -68,7 +80,7 @@ ORDER BY f.record_id, f.id DESC
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """records: how many go on. executions: the runs in which they do, the original or a new one for those that are over."""
+    """records: how many go on. executions: in which runs; the original, or a new one where that is over."""
 
     records: int
     executions: tuple[Execution, ...]
@@ -81,12 +93,14 @@ def retry_failed(
     records: list[UUID] | None = None,
     repeat_interrupted: bool = False,
     overrides: Mapping[str, Any] | None = None,
+    rerun: Sequence[str] = (),
 ) -> Retried:
     """Let the failed records of the execution go on from the step that failed.
 
     records: primary keys of records, all failed ones when None. repeat_interrupted: also those whose step may have
     happened and must not be repeated without a person's word, which this is. overrides: inputs or outputs of steps, as
-    in `executions.overrides`. Raises NothingToRetry when none of them is failed.
+    in `executions.overrides`. rerun: steps whose outcomes no longer stand.
+    Raises NothingToRetry when none of them is failed.
     """
     with transaction.atomic():
         locked = Execution.objects.select_for_update(no_key=True).get(pk=execution.pk)
@@ -98,9 +112,9 @@ def retry_failed(
         continued = [frame for frame in frames if not (in_place and frame[3])]
         runs = []
         if reopened:
-            runs.append(_reopen(locked, reopened, overrides or {}))
+            runs.append(_reopen(locked, reopened, overrides or {}, rerun))
         if continued:
-            runs.append(_continue(locked, continued, user, overrides or {}))
+            runs.append(_continue(locked, continued, user, overrides or {}, rerun))
     for run in runs:
         events.execution_changed(run.number)
     return Retried(len(frames), tuple(runs))
@@ -137,7 +151,12 @@ def _failed_frames(
     return found
 
 
-def _reopen(execution: Execution, frames: list[tuple[int, str, UUID, bool]], overrides: Mapping[str, Any]) -> Execution:
+def _reopen(
+    execution: Execution,
+    frames: list[tuple[int, str, UUID, bool]],
+    overrides: Mapping[str, Any],
+    rerun: Sequence[str],
+) -> Execution:
     ids = [frame[0] for frame in frames]
     if overrides:
         execution.overrides = merged(execution.overrides, overrides)
@@ -146,6 +165,7 @@ def _reopen(execution: Execution, frames: list[tuple[int, str, UUID, bool]], ove
     with connection.cursor() as cursor:
         cursor.execute(RESET_RECORDS, {"frames": ids})
         cursor.execute(REOPEN, (ids,))
+        _set_aside(cursor, execution, ids, rerun)
         for alias in sorted({frame[1] for frame in frames}):
             cursor.execute(SHIFT, (execution.pk, "frame", alias, "failed", -sum(frame[1] == alias for frame in frames)))
     nudge_on_commit(execution.pk)
@@ -153,7 +173,11 @@ def _reopen(execution: Execution, frames: list[tuple[int, str, UUID, bool]], ove
 
 
 def _continue(
-    original: Execution, frames: list[tuple[int, str, UUID, bool]], user: Any, overrides: Mapping[str, Any]
+    original: Execution,
+    frames: list[tuple[int, str, UUID, bool]],
+    user: Any,
+    overrides: Mapping[str, Any],
+    rerun: Sequence[str],
 ) -> Execution:
     """Make the run in which the records go on: copies of their frames, below copies of the frames around them."""
     ids = [frame[0] for frame in frames]
@@ -172,9 +196,18 @@ def _continue(
     with connection.cursor() as cursor:
         cursor.execute(RESET_RECORDS, {"frames": ids})
         copying.choose(cursor, ids)
-    copying.copy(execution, copying.Keeping(aliases, aliases), copy_temporary=False)
+    kept = [alias for alias in aliases if alias not in rerun]
+    copying.copy(execution, copying.Keeping(kept, aliases), copy_temporary=False)
     nudge_on_commit(execution.pk)
     return execution
+
+
+def _set_aside(cursor: Any, execution: Execution, frames: list[int], rerun: Sequence[str]) -> None:
+    if not rerun:
+        return
+    cursor.execute(SET_ASIDE, {"why": Jsonb(SET_ASIDE_BY), "frames": frames, "rerun": list(rerun)})
+    for alias, count in sorted(Counter(alias for (alias,) in cursor.fetchall()).items()):
+        cursor.execute(SHIFT, (execution.pk, "step", alias, "failed", count))
 
 
 def _inherited(original: Execution) -> dict[str, Any]:

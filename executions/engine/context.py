@@ -31,7 +31,11 @@ WITH RECURSIVE up AS (
 SELECT up.start, up.id, up.parent_id, up.alias, r.id, r.record_id, r.record_type, r.status, r.data, r.execution_id IS NOT NULL
 FROM up LEFT JOIN workflow_records r ON r.id = up.record_id ORDER BY up.start, up.height
 """
-OUTPUTS = "SELECT frame_id, alias, output FROM execution_steps WHERE frame_id = ANY (%s) AND alias = ANY (%s) AND status = ANY (%s)"
+# The last outcome counts: a person may have set an earlier one aside.
+OUTPUTS = """
+SELECT frame_id, alias, output FROM execution_steps WHERE frame_id = ANY (%s) AND alias = ANY (%s) AND status = ANY (%s)
+ORDER BY attempt
+"""
 LATEST_ROWS = """
 SELECT DISTINCT ON (frame_id, alias) frame_id, alias, status, attempt, output, extract(epoch FROM started_at)::float8
 FROM execution_steps WHERE frame_id = ANY (%s) ORDER BY frame_id, alias, attempt DESC
