@@ -41,9 +41,13 @@ def execution_live(request: HttpRequest, number: int) -> HttpResponse:
     context = _state(request, number)
     ids = [int(word) for word in request.GET.get("rows", "").split(",") if word.isdigit()][:ROWS_ON_SCREEN]
     context["rows"] = frames_by_id(context["execution"], ids)
-    seen = request.GET.get("seen", "")
-    context["new_rows"] = max(0, context["progress"].total - int(seen)) if seen.isdigit() else 0
+    context["new_rows"] = _new_rows(request.GET.get("seen", ""), context["progress"].total)
     return render(request, "executions/_execution_live.html", context)
+
+
+def _new_rows(seen: str, total: int) -> int:
+    """How many records were made since the table was drawn; an empty table fills itself."""
+    return max(0, total - int(seen)) if seen.isdigit() and seen != "0" else 0
 
 
 @require_GET
