@@ -25,7 +25,7 @@ SELECT f.alias, f.record_id FROM execution_frames f
 WHERE f.id = %s AND f.status = 'waiting' FOR NO KEY UPDATE
 """
 FINISH = """
-UPDATE execution_steps SET status = 'complete', output = %s,
+UPDATE execution_steps SET status = 'complete', output = %s::jsonb,
     duration_ms = extract(epoch FROM now() - started_at) * 1000
 WHERE frame_id = %s AND alias = %s AND attempt = %s AND status = 'running'
 """
@@ -46,13 +46,13 @@ def finish_step(execution: Execution, frame_id: int, alias: str, attempt: int, o
     False, and nothing is written, when the frame is not parked any more or the step not running: it was cancelled, or
     decided in another way. Raises ValueInvalid for an output that cannot be stored.
     """
-    jsontools.dumps(output)
+    encoded = jsontools.dumps(output).decode()
     with connection.cursor() as cursor:
         cursor.execute(PARKED, (frame_id,))
         parked = cursor.fetchone()
         if parked is None:
             return False
-        cursor.execute(FINISH, (Jsonb(output), frame_id, alias, attempt))
+        cursor.execute(FINISH, (encoded, frame_id, alias, attempt))
         if not cursor.rowcount:
             return False
         cursor.execute(WITHDRAW, (frame_id, alias, attempt))

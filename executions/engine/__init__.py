@@ -21,7 +21,8 @@ I5  Journal rows, record data, frame status and counts of a walk change in one t
 I6  A record is held by at most one frame (`workflow_records.frame_id`).
 I7  An execution completes only when no frame is open, and its counts add up (CHECK and trigger in the database).
 I8  A waiting frame holds no worker, thread or connection.
-I9  A frame whose worker died is walked alone until it is done; one that kills its worker three times is failed.
+I9  Frames whose worker died are walked in a small group, and alone when a worker dies over that too; one that is there
+    at three deaths is failed. Who begins a suspect walks nothing else.
 
 Lock order: slice, frames by id, records, counts. Nothing here holds a lock while a step runs.
 """

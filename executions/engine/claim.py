@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import orjson
 import psycopg
@@ -22,7 +22,15 @@ MAX_BATCH = 500
 MAX_BATCH_BYTES = 32 * 1024 * 1024  # of record data in one batch; two batches are in memory at once
 ATTEMPTS = 5  # at a claim that met a deadlock with another run over the same records
 
-Claimed = list[tuple[Frame, dict[str, Any]]]
+SUSPECTS = 16  # frames of a batch whose worker died, walked together; those of such a group are walked alone
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Claimed frames with their scopes. suspect: nothing else may be walked at the same time."""
+
+    frames: list[tuple[Frame, dict[str, Any]]]
+    suspect: bool = False
 
 
 class Claimer:
@@ -30,7 +38,6 @@ class Claimer:
 
     def __init__(self, session: Connection, plan: Plan, contexts: Contexts, slice_id: int, *, replays: bool) -> None:
         self.session, self.contexts = session, contexts
-        self.max_batch = MAX_BATCH
         self._parameters = {
             "execution": contexts.run.execution_id,
             "slice": slice_id,
@@ -42,17 +49,20 @@ class Claimer:
         self._bytes = 0
         set_json_loads(self._loads, session)
 
-    def claim(self) -> Claimed:
-        """Return the next frames with their scopes, in order; empty when nothing is ready right now.
+    def claim(self, room: int) -> Batch:
+        """Return at most `room` next frames with their scopes, in order; none when nothing is ready right now.
 
         Raises psycopg.Error when the database is gone.
         """
-        rows = self._next(min(self._limit, self.max_batch))
+        rows = self._next(min(self._limit, room))
+        suspect = not rows
+        if suspect:
+            rows = self._execute(sql.CLAIM_SUSPECTS, 1 if self._parameters["limited"] else SUSPECTS)
         frames = [_frame(row) for row in rows]
         if not frames:
-            return []
+            return Batch([])
         self._limit = max(1, min(MAX_BATCH, MAX_BATCH_BYTES * len(frames) // max(self._bytes, 1)))
-        return list(zip(frames, self.contexts.load(self.session, frames), strict=True))
+        return Batch(list(zip(frames, self.contexts.load(self.session, frames), strict=True)), suspect)
 
     def _next(self, limit: int) -> list[tuple[Any, ...]]:
         self._bytes = 0
@@ -64,7 +74,7 @@ class Claimer:
             self._after = rows[-1][0]
         elif self._parameters["limited"]:
             rows = self._execute(sql.CLAIM_LIMITED, limit)
-        return rows or self._execute(sql.CLAIM_SUSPECT, 1)
+        return rows
 
     def _execute(self, statement: str, limit: int) -> list[tuple[Any, ...]]:
         parameters = {**self._parameters, "after": self._after, "limit": limit}

@@ -6,7 +6,7 @@ a slice, so that a commit and the next claim overlap.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import _GeneratorContextManager
 from typing import Any, Self
 
 import orjson
@@ -26,7 +26,7 @@ class CountingCursor(psycopg.Cursor[Any]):
         CountingCursor.statements += 1
         return super().execute(*args, **kwargs)
 
-    def copy(self, *args: Any, **kwargs: Any) -> AbstractContextManager[psycopg.Copy]:
+    def copy(self, *args: Any, **kwargs: Any) -> _GeneratorContextManager[psycopg.Copy]:
         CountingCursor.statements += 1
         return super().copy(*args, **kwargs)
 

@@ -12,6 +12,9 @@ from records.patches import Operation
 from workflows.expressions import RecordView
 
 
+NULL = b"\\N"  # in COPY's text format
+
+
 @dataclass(slots=True)
 class Recorded:
     """The latest journal row of a step in a frame."""
@@ -38,9 +41,11 @@ class Frame:
     record: RecordView | None
     temporary: bool = False
     recorded: dict[str, Recorded] = field(default_factory=dict)
+    key: bytes = field(init=False)  # of the record, as COPY takes it
     work: Work = field(init=False)
 
     def __post_init__(self) -> None:
+        self.key = NULL if self.record_pk is None else str(self.record_pk).encode()
         self.work = Work()
 
     @property

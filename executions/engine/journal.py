@@ -25,7 +25,7 @@ import orjson
 from director import jsontools
 from executions.engine import sql
 from executions.engine.database import Connection, connect
-from executions.engine.frames import Frame, FrameEnd, Receipt, Row, Variable, Work
+from executions.engine.frames import NULL, Frame, FrameEnd, Receipt, Row, Variable, Work
 from executions.errors import LeaseLost
 from executions.states import FRAME_TERMINAL, StepStatus
 
@@ -154,6 +154,7 @@ class Journal:
 
     def _take(self, taken: list[Entry], patience: float) -> bool:
         """Fill `taken` with all that has piled up, waiting for the first; False when the journal is closed."""
+        entry: Entry | None
         try:
             entry = self._entries.get(timeout=max(patience, 0.0))
             while entry is not None:
@@ -351,15 +352,13 @@ def shift_counts(session: Connection, execution_id: UUID, counts: Counts, shard:
 
 # --- lines of COPY's text format --------------------------------------------------------------------------------------
 
-NULL = b"\\N"
-
-
 class RowWriter:
     """Makes journal rows of one execution: what never changes is encoded once."""
 
     def __init__(self, execution_id: UUID) -> None:
         self._head = str(execution_id).encode()
         self._aliases: dict[str, bytes] = {}
+        self._second, self._prefix = -1, b""
 
     def row(
         self,
@@ -383,7 +382,7 @@ class RowWriter:
             (
                 self._head,
                 b"%d" % frame.id,
-                NULL if frame.record_pk is None else str(frame.record_pk).encode(),
+                frame.key,
                 encoded,
                 b"%d" % attempt,
                 status.encode(),
@@ -391,11 +390,19 @@ class RowWriter:
                 _field(output),
                 _field(error),
                 fingerprint.encode(),
-                datetime.fromtimestamp(started, UTC).isoformat().encode(),
+                self._moment(started),
                 NULL if duration_ms is None else b"%.4f" % duration_ms,
             )
         )
         return Row(line + b"\n", alias, str(status), duration_ms or 0.0)
+
+
+    def _moment(self, started: float) -> bytes:
+        """The instant as PostgreSQL reads it; all of one second share the text up to the second."""
+        second = int(started)
+        if second != self._second:
+            self._second, self._prefix = second, f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}".encode()
+        return b"%s.%06d+00" % (self._prefix, (started - second) * 1_000_000)
 
 
 def _field(json: bytes | None) -> bytes:

@@ -26,12 +26,12 @@ from django.db import connection as django_connection
 from director import jsontools
 from executions import attention, events
 from executions.engine import iterate, settle, sql
-from executions.engine.claim import FIRST_BATCH, Claimed, Claimer
+from executions.engine.claim import FIRST_BATCH, MAX_BATCH, Batch, Claimer
 from executions.engine.context import Contexts, RunContext
 from executions.engine.database import Connection, CountingCursor, connect
-from executions.engine.frames import Frame, FrameEnd
+from executions.engine.frames import Frame, FrameEnd, Recorded
 from executions.engine.journal import Entry, Journal
-from executions.engine.walk import Attempt, Parked, Recorded, Services, Walker, fingerprint
+from executions.engine.walk import Attempt, Parked, Services, Walker, fingerprint
 from executions.errors import IterateStopped, LeaseLost, NoRecording, NotAList, PromptTimedOut
 from executions.models import Execution
 from executions.nudge import nudge
@@ -46,6 +46,7 @@ logger = logging.getLogger(__name__)
 WORKER = f"{socket.gethostname()}:{os.getpid()}"
 MAX_WALKS = 64  # tasks of one slice that may wait for something outside at the same time
 JOURNAL_ROOM = 2_000  # entries that may wait for their commit before walking waits too
+LOOK_AGAIN_SECONDS = 0.5  # for frames that became ready while every walk of this slice waits for something
 FRAMES_PER_TURN = 100  # inline frames walked before the loop looks at anything else
 
 
@@ -110,6 +111,8 @@ class _Slice:
         self.outcome = Outcome()
         self.breakpoints = execution.breakpoints
         self.called = False
+        # The root is walked alone and is no reason to claim little.
+        self.all_inline = all(step.blocks[0].inline for step in self.plan.steps.values() if step.iterate)
         self.walks: set[asyncio.Task[None]] = set()
         self.listening: asyncio.Task[None] | None = None
         self.publisher = events.Publisher(execution.number, execution.workflow_id)
@@ -142,29 +145,37 @@ class _Slice:
 
     async def _work(self) -> None:
         claiming = self._claim()
-        walked_before = 0  # how many were walked when last nothing was ready
+        idle_since = -1  # how many had been walked when last nothing was ready
         while True:
             batch = await claiming
-            if not batch:
-                await self._finish_walks()
-                woken = await self._wake()
-                if not self._has_time() or not (woken or self.outcome.walked > walked_before):
+            if not batch.frames:
+                nothing_new = self.outcome.walked == idle_since and not self.walks
+                if nothing_new or not self._has_time():
                     break
-                walked_before = self.outcome.walked
+                idle_since = self.outcome.walked
+                await self._look_around()
                 claiming = self._claim()
                 continue
-            self._call_for_help(len(batch))
-            # The next batch is claimed while this one is walked, unless its frames would wait behind long steps.
-            ahead = self._claim() if self._has_time() and not self.walks else None
+            self._call_for_help(len(batch.frames))
+            # Inline frames: the next batch is claimed while this one is walked.
+            ahead = self._claim() if self.all_inline and not batch.suspect and self._has_time() else None
             await self._walk_batch(batch)
-            if ahead is None:
-                await self._finish_walks()
-                if not self._has_time():
-                    break
+            if ahead is None and not self._has_time():
+                break
             claiming = ahead or self._claim()
 
-    def _claim(self) -> asyncio.Future[Claimed]:
-        return asyncio.get_running_loop().run_in_executor(self.claims, self.claimer.claim)
+    async def _look_around(self) -> None:
+        """Nothing is ready: wake what waits no longer, or else wait for a walk to end."""
+        if self.walks:
+            await asyncio.wait(self.walks, timeout=LOOK_AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        await self.journal.drain()
+        self.publisher.publish(self.journal.changes)
+        await self._wake()
+
+    def _claim(self) -> asyncio.Future[Batch]:
+        """Claim as many as there is room for: a batch of inline frames, or as many walks as may still be begun."""
+        room = MAX_BATCH if self.all_inline else MAX_WALKS - len(self.walks)
+        return asyncio.get_running_loop().run_in_executor(self.claims, self.claimer.claim, room)
 
     def _has_time(self) -> bool:
         return time.monotonic() < self.deadline and not self.journal.held and not self.journal.lost
@@ -175,16 +186,22 @@ class _Slice:
             self.called = True
             nudge(self.context.execution_id)
 
-    async def _walk_batch(self, batch: Claimed) -> None:
-        for place, (frame, scope) in enumerate(batch):
+    async def _walk_batch(self, batch: Batch) -> None:
+        if batch.suspect:  # they are to be blamed for what happens now, and nobody else
+            await self._finish_walks()
+        for place, (frame, scope) in enumerate(batch.frames):
             if place % FRAMES_PER_TURN == 0:
                 await asyncio.sleep(0)
                 await self.journal.has_room()
                 self.publisher.publish(self.journal.changes)
-            await self._walk(frame, scope)
-        self.outcome.walked += len(batch)
+            self._walk(frame, scope)
+        self.outcome.walked += len(batch.frames)
+        if batch.suspect:
+            await self._finish_walks()
+        while len(self.walks) > MAX_WALKS // 2:
+            await asyncio.wait(self.walks, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _walk(self, frame: Frame, scope: dict[str, Any]) -> None:
+    def _walk(self, frame: Frame, scope: dict[str, Any]) -> None:
         block = self.contexts.block(frame)
         if frame.untaken:
             self.journal.put(Entry(frame, frame.hand_over(), _not_taken()))
@@ -192,7 +209,7 @@ class _Slice:
             end = self.walker.walk_inline(frame, block, scope)
             self.journal.put(Entry(frame, frame.hand_over(), end))
         else:
-            await self._walk_task(frame, block, scope)
+            self._walk_task(frame, block, scope)
 
     def _listen(self) -> None:
         """Hear of a pause also while no walk commits anything; where all is inline, commits follow each other closely."""
@@ -203,10 +220,8 @@ class _Slice:
         if self.listening is not None:
             self.listening.cancel()
 
-    async def _walk_task(self, frame: Frame, block: BlockPlan, scope: dict[str, Any]) -> None:
+    def _walk_task(self, frame: Frame, block: BlockPlan, scope: dict[str, Any]) -> None:
         self._listen()
-        while len(self.walks) >= MAX_WALKS:
-            await asyncio.wait(self.walks, return_when=asyncio.FIRST_COMPLETED)
         task = asyncio.create_task(self._walk_to_end(frame, block, scope))
         self.walks.add(task)
         task.add_done_callback(self.walks.discard)
@@ -274,7 +289,7 @@ class EngineServices(Services):
         if recorded is not None and recorded.status == StepStatus.RUNNING:
             await self._join(walker, attempt, recorded)
             return
-        step, frame = attempt.step, attempt.frame
+        frame = attempt.frame
         begin = self._begin(walker, attempt)
         if frame.work:
             await walker.journal.commit(frame)

@@ -87,15 +87,21 @@ WITH parents AS MATERIALIZED (
     + _TAKE
 )
 
-# A frame that was in a batch whose worker died: one at a time, named on the slice, the least suspicious first (I9).
-CLAIM_SUSPECT = (
+# Frames that were in a batch whose worker died (I9): first some together, then, if a worker dies over those again, each
+# alone and named on the slice; the least suspicious come first.
+CLAIM_SUSPECTS = (
     """
-WITH picked AS (
-    SELECT id FROM execution_frames
+WITH least AS (
+    SELECT min(crashes) AS crashes FROM execution_frames
     WHERE execution_id = %(execution)s AND status = 'ready' AND crashes > 0
-    ORDER BY crashes, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+), picked AS (
+    SELECT id FROM execution_frames
+    WHERE execution_id = %(execution)s AND status = 'ready' AND crashes = (SELECT crashes FROM least)
+    ORDER BY id LIMIT (SELECT CASE WHEN crashes > 1 THEN 1 ELSE %(limit)s END FROM least)
+    FOR NO KEY UPDATE SKIP LOCKED
 ), named AS (
-    UPDATE execution_slices SET suspect_frame_id = (SELECT id FROM picked) WHERE id = %(slice)s
+    UPDATE execution_slices
+    SET suspect_frame_id = (SELECT CASE WHEN count(*) = 1 THEN min(id) END FROM picked) WHERE id = %(slice)s
 ), """
     + _TAKE
 )

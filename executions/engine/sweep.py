@@ -32,10 +32,11 @@ WHERE s.expires_at < now() OR NOT EXISTS (
 FOR UPDATE SKIP LOCKED
 """
 DELETE_SLICE = "DELETE FROM execution_slices WHERE id = %s"
-# Their frames become ready again. The suspect, walked alone, is to blame; of a batch everyone is suspected once.
+# Their frames become ready again. One that was walked alone is to blame; of a batch everyone is suspected, and of those
+# suspects that were walked together everyone a little more.
 TAKE_BACK = """
 UPDATE execution_frames SET status = 'ready', slice_id = NULL, walked = true,
-    crashes = crashes + CASE WHEN id = %(suspect)s OR crashes = 0 THEN 1 ELSE 0 END
+    crashes = crashes + CASE WHEN id = %(suspect)s OR crashes <= 1 THEN 1 ELSE 0 END
 WHERE slice_id = %(slice)s AND status = 'running'
 RETURNING id, alias, crashes, at_step, record_id
 """

@@ -233,7 +233,6 @@ class Walker:
             config=config,
             scope=attempt.scope,
             attempt=attempt.number,
-            idempotency_key=f"{self.run.execution_id}:{frame.id}:{step.alias}",
             workflow_id=self.run.workflow_id,
             execution_id=self.run.execution_id,
             frame_id=frame.id,

@@ -2,7 +2,9 @@
 
 import pytest
 
+from executions.engine import claim
 from executions.engine import slice as engine_slice
+from executions.engine.claim import Batch
 from executions.models import ExecutionFrame
 from records.models import WorkflowRecord
 from tests.executions.running import drive, email, journal, outputs, publish, run, start, statuses, wake_all
@@ -258,8 +260,6 @@ def test_two_runs_over_the_same_records_never_walk_one_twice():
 
 
 def _begin_iterate(execution):
-    from executions.engine import claim
-
     limit, claim.Claimer.claim = claim.Claimer.claim, _only_root(claim.Claimer.claim)
     try:
         engine_slice.run(execution.pk)
@@ -268,10 +268,10 @@ def _begin_iterate(execution):
 
 
 def _only_root(real):
-    def claim(self):
+    def claim(self, room):
         first = not hasattr(self, "claimed_root")
         self.claimed_root = True
-        return real(self) if first else []
+        return real(self, room) if first else Batch([])
 
     return claim
 

@@ -35,7 +35,7 @@ def run(step, **scope):
     definition = parse(a_document({"alias": "it", **step}))
     plan = plan_of(definition, WorkflowVersion(workflow_id=uuid4(), settings=definition.settings)).steps["it"]
     scope = {"now": lambda: NOW, **scope}
-    return plan.type.run(StepCall(plan, plan.render(scope), scope, 1, "key", uuid4(), uuid4(), 1, "email_001"))
+    return plan.type.run(StepCall(plan, plan.render(scope), scope, 1, uuid4(), uuid4(), 1, "email_001"))
 
 
 def current(**fields):

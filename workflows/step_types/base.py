@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workflows.readers.items import Item, Problem
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every record-step, and freezing triples what that costs
 class StepCall:
     """What `run` is given.
 
@@ -28,11 +28,14 @@ class StepCall:
     config: Any
     scope: Mapping[str, Any]
     attempt: int
-    idempotency_key: str
     workflow_id: UUID
     execution_id: UUID
     frame_id: int
     record_id: str | None
+
+    @property
+    def idempotency_key(self) -> str:
+        return f"{self.execution_id}:{self.frame_id}:{self.step.alias}"
 
 
 @dataclass(frozen=True, slots=True)
