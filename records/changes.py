@@ -18,10 +18,11 @@ from director.errors import DirectorError
 from director.jsontools import dumps, loads
 from records import history, schemas, search
 from records.errors import MoveRefused, PatchRefused, RecordChanged, RecordHeld, RecordInvalid, RecordTooLarge
-from records.history import Origin
+from records.history import Origin, told
 from records.identity import forget_counters
-from records.models import ChangeKind, OnInvalid
+from records.models import ChangeKind, OnInvalid, WorkflowRecord
 from records.patches import Operation, apply, check_path, format_path, look_up, obstacle
+from records.search import FOUND
 from records.signals import announce_records
 from records.states import HELD, MOVES, RecordStatus, may_move
 from workflows.readers.items import MAX_FIELD_BYTES, Position, Problem, checked
@@ -32,20 +33,31 @@ SELECT r.id, r.record_id, r.status, r.data, r.error_message, r.revision, t.schem
 FROM workflow_records r LEFT JOIN record_types t ON t.workflow_id = r.workflow_id AND t.name = r.record_type
 WHERE r.workflow_id = %s AND r.execution_id IS NULL AND {by} = ANY (%s) ORDER BY r.id FOR NO KEY UPDATE OF r
 """
-PATCH = """
-UPDATE workflow_records SET data = director_patch(data, %s::jsonb), updated_at = now(), revision = revision + 1
-WHERE id = ANY (%s)
-"""
-MOVE = """
-UPDATE workflow_records SET status = %(status)s, error_message = %(error)s, updated_at = now(), revision = revision + 1,
-    retry_count = retry_count + (status = 'failed' AND %(status)s = 'discovered')::int,
-    processed_at = CASE WHEN %(status)s IN ('complete', 'failed') THEN now() END
-WHERE id = ANY (%(ids)s)
-"""
-DELETE = """
-WITH gone AS (DELETE FROM workflow_records WHERE id = ANY (%s) RETURNING workflow_id, id)
-DELETE FROM record_search s USING gone WHERE s.workflow_id = gone.workflow_id AND s.record_id = gone.id
-"""
+PATCH = f"""
+WITH changed AS (
+    UPDATE workflow_records SET data = director_patch(data, %(operations)s::jsonb), updated_at = now(),
+        revision = revision + 1
+    WHERE id = ANY (%(ids)s) RETURNING *
+), {told()}, {FOUND}
+SELECT * FROM changed WHERE %(returning)s
+"""  # noqa: S608 - made of constants
+MOVE = f"""
+WITH changed AS (
+    UPDATE workflow_records SET status = %(status)s, error_message = %(error)s, updated_at = now(),
+        revision = revision + 1, retry_count = retry_count + (status = 'failed' AND %(status)s = 'discovered')::int,
+        processed_at = CASE WHEN %(status)s IN ('complete', 'failed') THEN now() END
+    WHERE id = ANY (%(ids)s) RETURNING *
+), {told()}
+SELECT * FROM changed WHERE %(returning)s
+"""  # noqa: S608 - made of constants
+DELETE = f"""
+WITH gone AS (
+    DELETE FROM workflow_records WHERE id = ANY (%(ids)s) RETURNING *
+), unfound AS (
+    DELETE FROM record_search WHERE workflow_id = %(workflow)s AND record_id = ANY (%(ids)s)
+), {told()}
+SELECT * FROM gone WHERE false
+"""  # noqa: S608 - made of constants
 
 
 @dataclass(slots=True)
@@ -64,12 +76,16 @@ class Row:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one record. outcome: changed, unchanged, refused (by `error`)."""
+    """What became of one record. outcome: changed, unchanged, refused (by `error`).
+
+    record: as it is now, when it is the only one and was changed.
+    """
 
     id: UUID
     record_id: str
     outcome: str
     error: DirectorError | None = None
+    record: WorkflowRecord | None = None
 
 
 # What a verb wants to do to a row: the change, None for "nothing to do"; raises a DirectorError to refuse.
@@ -86,7 +102,7 @@ class Changes:
     def patch(
         self, records: Collection[str | UUID], operations: Sequence[Operation], *, expected_revision: int | None = None
     ) -> list[Outcome]:
-        """Apply the operations to the data of each record. At most 4 queries.
+        """Apply the operations to the data of each record. Two queries.
 
         records: ids, or primary keys. Refusals: RecordChanged, PatchRefused (the path leads through a text, ...),
         RecordInvalid. Raises PathInvalid, ValueInvalid and RecordTooLarge for the operations themselves.
@@ -104,17 +120,17 @@ class Changes:
 
         outcomes, changes = self._decide(self._lock(records), decide)
         if changes:
-            self._execute(PATCH, [dumps(list(operations)).decode(), [change.record for change in changes]])
-            history.log(self.workflow_id, self.origin, ChangeKind.EDITED, changes)
-            if any(operation["path"][0] == "fields" for operation in operations):
-                search.update(self.workflow_id, {change.record: patched[change.record] for change in changes})
+            searched = any(operation["path"][0] == "fields" for operation in operations)
+            words = search.wording({change.record: patched[change.record] for change in changes if searched})
+            values = {"operations": dumps(list(operations)).decode(), **words}
+            self._write(PATCH, ChangeKind.EDITED, outcomes, changes, values)
         return outcomes
 
     @transaction.atomic
     def move(
         self, records: Collection[str | UUID], status: str, *, error: str = "", expected_revision: int | None = None
     ) -> list[Outcome]:
-        """Give each record another status; a failed one that is discovered again counts as retried. 3 queries.
+        """Give each record another status; a failed one that is discovered again counts as retried. Two queries.
 
         Refusals: RecordHeld (a run works on it), MoveRefused (no such move), RecordChanged.
         """
@@ -128,14 +144,12 @@ class Changes:
 
         outcomes, changes = self._decide(self._lock(records), decide, status)
         if changes:
-            values = {"status": status, "error": error, "ids": [change.record for change in changes]}
-            self._execute(MOVE, values)
-            history.log(self.workflow_id, self.origin, ChangeKind.MOVED, changes)
+            self._write(MOVE, ChangeKind.MOVED, outcomes, changes, {"status": status, "error": error})
         return outcomes
 
     @transaction.atomic
     def delete(self, records: Collection[str | UUID], *, expected_revision: int | None = None) -> list[Outcome]:
-        """Delete the records. Their history stays, and tells of the deletion. 4 queries.
+        """Delete the records. Their history stays, and tells of the deletion. Three queries.
 
         Refusals: RecordHeld, RecordChanged.
         """
@@ -148,8 +162,7 @@ class Changes:
 
         outcomes, changes = self._decide(self._lock(records), decide, "")
         if changes:
-            self._execute(DELETE, [[change.record for change in changes]])
-            history.log(self.workflow_id, self.origin, ChangeKind.DELETED, changes)
+            self._write(DELETE, ChangeKind.DELETED, outcomes, changes, {})
             forget_counters(self.workflow_id, [change.name for change in changes])
         return outcomes
 
@@ -178,9 +191,20 @@ class Changes:
         announce_records(self.workflow_id, told)
         return outcomes, changes
 
-    def _execute(self, statement: str, values: Any) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, values)
+    def _write(
+        self,
+        statement: str,
+        kind: ChangeKind,
+        outcomes: list[Outcome],
+        changes: list[history.Change],
+        values: dict[str, Any],
+    ) -> None:
+        """Write the changes and their history; a single record is given back with its outcome."""
+        told = history.telling(self.workflow_id, self.origin, kind, changes)
+        ids = [change.record for change in changes]
+        values |= {**told, "ids": ids, "returning": len(outcomes) == 1}
+        for record in WorkflowRecord.objects.raw(statement, values):
+            outcomes[0].record = record
 
 
 def check_operations(operations: Sequence[Operation]) -> None:

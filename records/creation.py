@@ -21,9 +21,10 @@ from director.ids import uuid7
 from director.jsontools import dumps, loads
 from records import history, schemas, search
 from records.errors import RecordInvalid, RecordTooLarge
-from records.history import Origin
+from records.history import Origin, told
 from records.identity import Naming, NewRecord, name_records, raise_counters, record_of
-from records.models import ChangeKind, ChangeSource, OnInvalid, RecordType
+from records.models import ChangeKind, ChangeSource, OnInvalid, RecordType, WorkflowRecord
+from records.search import FOUND
 from records.states import RecordStatus
 from workflows.definition.plan import CreateRecords, OnExisting
 from workflows.readers.items import MAX_FIELD_BYTES, Item, Position, Problem, checked
@@ -33,13 +34,9 @@ MAX_PROBLEMS = 100  # told by position; the rest is only counted
 OUTCOMES = ("created", "merged", "unchanged", "skipped", "failed")
 MAX_ROUNDS = 5  # in which others may take the ids of a batch before its items are given up
 
-LOCK_TYPE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))"
-# Indexes record_id_unique and record_source_key_unique.
-FIND = """
-SELECT id, record_id, source_key, record_type FROM workflow_records
-WHERE workflow_id = %s AND (record_id = ANY (%s) OR (record_type = %s AND source_key = ANY (%s)))
-"""
-INSERT = """
+# The lock is taken before the records are looked for (`records/sql/director_find_records.sql`).
+FIND = "SELECT id, record_id, source_key, record_type FROM director_find_records(%s, %s, %s, %s, %s)"
+INSERT = f"""
 WITH given AS (
     SELECT * FROM json_to_recordset(%(records)s::json)
         AS g (id uuid, record_id text, source_key text, data jsonb, status text, error text, words text)
@@ -48,14 +45,15 @@ WITH given AS (
         processed_at)
     SELECT id, %(workflow)s, record_id, %(type)s, source_key, data, status, error,
         CASE WHEN status IN ('complete', 'failed') THEN now() END
-    FROM given ON CONFLICT DO NOTHING RETURNING id
+    FROM given ON CONFLICT DO NOTHING RETURNING {{returning}}
 ), indexed AS (
     INSERT INTO record_search (workflow_id, record_id, created_by, created_in, document)
-    SELECT %(workflow)s, id, %(created_by)s, %(created_in)s, to_tsvector('simple', words)
+    SELECT %(workflow)s, id, %(created_by)s, %(execution)s, to_tsvector('simple', words)
     FROM created JOIN given USING (id)
-)
-SELECT id FROM created
-"""
+), {told("JOIN created ON created.id = g.record")}
+SELECT {{returning}} FROM created
+"""  # noqa: S608 - made of constants
+INSERT_MANY, INSERT_ONE = INSERT.format(returning="id"), INSERT.format(returning="*")
 # Rows are locked in the order of their ids, as everywhere; what would change nothing is not written.
 MERGE = """
 WITH given AS (
@@ -75,6 +73,7 @@ WITH given AS (
 )
 SELECT id, record_id, m.old, m.new, revision FROM merged m LEFT JOIN written USING (id) WHERE m.new <> m.old
 """
+TELL_MERGED = f"WITH {told()}, {FOUND} SELECT"
 
 
 @dataclass(slots=True)
@@ -87,6 +86,7 @@ class Written:
     name: str = ""
     reason: str = ""
     first: Written | None = None  # the item of the same batch whose record this one was merged into
+    row: WorkflowRecord | None = None  # the record, when it was created as the only one
 
     def settle(self, outcome: str, reason: str = "") -> None:
         self.outcome, self.reason = outcome, reason
@@ -182,12 +182,11 @@ class Creator:
     def write(self, records: list[NewRecord]) -> list[Written]:
         """Write a batch in one transaction and return what became of each record, in order.
 
-        Queries: 4 when all are new or all are met again, 6 when there are both.
+        3 queries when all are new or all are met again, 5 when there are both.
         """
         written = [Written(record) for record in records]
         open_items = _fold(written, self.spec.on_existing)
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(LOCK_TYPE, [f"{self.workflow_id}:{self.spec.type}"])
+        with transaction.atomic():
             for _ in range(MAX_ROUNDS):
                 self._meet(open_items)
                 self._insert([item for item in open_items if not item.outcome])
@@ -226,7 +225,7 @@ class Creator:
         keys = [value for kind, value in identities if kind == "key"]
         known = {}
         with connection.cursor() as cursor:
-            cursor.execute(FIND, [self.workflow_id, ids, self.spec.type, keys])
+            cursor.execute(FIND, [self.workflow_id, self.spec.type, ids, keys, bool(keys)])
             for pk, record_id, key, record_type in cursor.fetchall():
                 known["id", record_id] = (pk, record_id, record_type)
                 if key is not None and record_type == self.spec.type:
@@ -250,32 +249,35 @@ class Creator:
         self._log_merged([changed[item.id] for item in items if item.id and item.outcome == "merged"])
 
     def _log_merged(self, rows: list[tuple[UUID, str, Any, Any, int]]) -> None:
-        history.log(
-            self.workflow_id,
-            self.origin,
-            ChangeKind.MERGED,
-            [history.Change(pk, name, {"data": old}, {"data": new}, rev) for pk, name, old, new, rev in rows],
-        )
-        search.update(self.workflow_id, {pk: (name, new["fields"]) for pk, name, _, new, _ in rows})
+        if not rows:
+            return
+        changes = [history.Change(pk, name, {"data": old}, {"data": new}, rev) for pk, name, old, new, rev in rows]
+        told_of = history.telling(self.workflow_id, self.origin, ChangeKind.MERGED, changes)
+        words = search.wording({pk: (name, new["fields"]) for pk, name, _, new, _ in rows})
+        with connection.cursor() as cursor:
+            cursor.execute(TELL_MERGED, {**told_of, **words})
 
     def _insert(self, items: list[Written]) -> None:
         """Insert what is not there yet; what others were quicker with stays open."""
         if not items:
             return
         self._name(items)
-        rows = {item.id: item for item in items}
+        by_id = {item.id: item for item in items}
         values: dict[str, Any] = {
+            **history.telling(self.workflow_id, self.origin, ChangeKind.CREATED, self._beginnings(items)),
             "records": dumps([_row(item) for item in items]).decode(),
-            "workflow": self.workflow_id,
             "type": self.spec.type,
             "created_by": self.origin.created_by,
-            "created_in": self.origin.execution_id,
         }
+        if len(items) == 1:
+            for row in WorkflowRecord.objects.raw(INSERT_ONE, values):
+                items[0].row = row
+                items[0].settle("created")
+            return
         with connection.cursor() as cursor:
-            cursor.execute(INSERT, values)
+            cursor.execute(INSERT_MANY, values)
             for (pk,) in cursor.fetchall():
-                rows[pk].settle("created")
-        self._log_created([item for item in items if item.outcome])
+                by_id[pk].settle("created")
 
     def _name(self, items: list[Written]) -> None:
         """Give each item a primary key and an id."""
@@ -292,14 +294,14 @@ class Creator:
         if len(counted) < len(items) and not self.naming.unique:
             raise_counters(self.workflow_id, [item.name for item in items])
 
-    def _log_created(self, items: list[Written]) -> None:
-        """Note who made the records, and what of vars and targets they began with: steps may overwrite it."""
-        logged = [
-            history.Change(item.id, item.name, {"data": {"vars": {}, "targets": {}}}, _beginning(item.record), 1)
+    def _beginnings(self, items: list[Written]) -> list[history.Change]:
+        """Tell who made the records, and what of vars and targets they began with: steps may overwrite it."""
+        empty: dict[str, Any] = {"data": {"vars": {}, "targets": {}}}
+        return [
+            history.Change(item.id, item.name, empty, _beginning(item.record), 1)
             for item in items
             if item.id and (self.origin.by_person or item.record.vars or item.record.targets)
         ]
-        history.log(self.workflow_id, self.origin, ChangeKind.CREATED, logged)
 
 
 def _schemas(workflow_id: UUID, spec: CreateRecords) -> Iterator[tuple[Any, str]]:

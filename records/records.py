@@ -110,14 +110,14 @@ class Records:
         """Make a record and return it; without `record_id` it is numbered and known by what its fields say.
 
         Raises RecordRefused (it is there already, its id is of another type), RecordInvalid, RecordIdInvalid,
-        ValueInvalid, RecordTooLarge. 6 queries.
+        ValueInvalid, RecordTooLarge. Four queries.
         """
         creator = Creator(self.workflow.pk, CreateRecords(type, on_existing=on_existing), self.origin)
         given = NewRecord("the record", dict(fields), dict(vars or {}), dict(targets or {}), record_id=record_id)
         (written,) = creator.write([creator.checked(given)])
         if written.outcome == "failed":
             raise RecordRefused(record_id or "the record", written.reason)
-        record = self._own().get(record_id=written.name)
+        record = written.row or self.get(written.name)
         if written.outcome in ("created", "merged"):
             announce_records(self.workflow.pk, [(record.pk, record.record_id, record.status)])
         return Created(record, written.outcome)
@@ -141,7 +141,7 @@ class Records:
     def patch(
         self, record_id: str, operations: Sequence[Operation], *, expected_revision: int | None = None
     ) -> WorkflowRecord:
-        """Apply the operations to the record's data and return the record. 5 queries.
+        """Apply the operations to the record's data and return the record. Two queries.
 
         Raises RecordNotFound, RecordChanged, PatchRefused, RecordInvalid, PathInvalid, ValueInvalid.
         """
@@ -155,7 +155,7 @@ class Records:
     def move(
         self, record_id: str, status: str, *, error: str = "", expected_revision: int | None = None
     ) -> WorkflowRecord:
-        """Give the record another status and return it. 4 queries.
+        """Give the record another status and return it. Two queries.
 
         Raises RecordNotFound, RecordChanged, RecordHeld (a run works on it), MoveRefused.
         """
@@ -171,7 +171,7 @@ class Records:
         return self.move(record_id, RecordStatus.SKIPPED)
 
     def delete(self, record_id: str, *, expected_revision: int | None = None) -> None:
-        """Delete the record; raises RecordNotFound, RecordChanged, RecordHeld. 4 queries."""
+        """Delete the record; raises RecordNotFound, RecordChanged, RecordHeld. Three queries."""
         self._raise(record_id, self._changes.delete([record_id], expected_revision=expected_revision))
 
     @transaction.atomic
@@ -209,7 +209,7 @@ class Records:
 
     def _changed(self, record_id: str, outcomes: list[Outcome]) -> WorkflowRecord:
         self._raise(record_id, outcomes)
-        return self.get(record_id)
+        return outcomes[0].record or self.get(record_id)
 
     def _raise(self, record_id: str, outcomes: list[Outcome]) -> None:
         if not outcomes:

@@ -11,19 +11,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
-from director import jsontools
+from director.jsontools import dumps
 
 # Everything that is no letter or digit parts two words, so "nordwerk" finds p.haas@nordwerk.example.
 BETWEEN_WORDS = re.compile(r"[\W_]+")
 MAX_CHARACTERS = 100_000  # of a record that are searched; PostgreSQL refuses a document over 1 MB
 MAX_WORDS = 20  # of a query
 
-UPDATE = """
-UPDATE record_search s SET document = to_tsvector('simple', g.words)
-FROM json_to_recordset(%s::json) AS g (id uuid, words text) WHERE s.workflow_id = %s AND s.record_id = g.id
-"""
+# Part of a WITH that searches records by their new words; parameters from `wording`, and `workflow`.
+FOUND = """found AS (
+    UPDATE record_search s SET document = to_tsvector('simple', g.words)
+    FROM json_to_recordset(%(words)s::json) AS g (id uuid, words text)
+    WHERE s.workflow_id = %(workflow)s AND s.record_id = g.id
+)"""
 
 
 def text_of(record_id: str, fields: Any) -> str:
@@ -51,10 +51,7 @@ def _texts(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def update(workflow_id: UUID, records: Mapping[UUID, tuple[str, Any]]) -> None:
-    """Search the records (primary key: id and fields) by their new fields. One query."""
-    if not records:
-        return
+def wording(records: Mapping[UUID, tuple[str, Any]]) -> dict[str, str]:
+    """Return the parameters with which FOUND searches the records (primary key: id and fields) by their fields."""
     rows = [{"id": pk, "words": text_of(record_id, fields)} for pk, (record_id, fields) in records.items()]
-    with connection.cursor() as cursor:
-        cursor.execute(UPDATE, [jsontools.dumps(rows).decode(), workflow_id])
+    return {"words": dumps(rows).decode()}

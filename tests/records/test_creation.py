@@ -208,8 +208,8 @@ def test_a_batch_takes_few_queries_whatever_its_size():
     with CaptureQueriesContext(connection) as again:
         create(workflow, values)
 
-    assert len([query for query in new if "SAVEPOINT" not in query["sql"]]) == 5
-    assert len([query for query in again if "SAVEPOINT" not in query["sql"]]) == 4
+    assert len([query for query in new if "SAVEPOINT" not in query["sql"]]) == 4
+    assert len([query for query in again if "SAVEPOINT" not in query["sql"]]) == 3
 
 
 @pytest.mark.django_db(transaction=True)

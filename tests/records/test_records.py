@@ -26,6 +26,7 @@ from records.patches import delete_at, parse_path, set_at
 from records.services import WorkflowData
 from records.signals import records_changed
 from tests.factories import make_record, make_user, make_workflow
+from workflows.definition.plan import OnExisting
 
 pytestmark = pytest.mark.django_db
 FRAMEWORK = {"subject": "Framework deal, 3 sites", "sender": "p.haas@nordwerk.example", "lines": [{"amount": 4}]}
@@ -186,27 +187,38 @@ def test_clearing_by_a_filter_takes_its_records_and_numbers_begin_again(data):
     assert [record.record_id for record in data.records.iterate()] == ["email_001"]
 
 
-def test_every_operation_takes_at_most_five_queries(data):
+def test_every_operation_takes_few_queries_at_any_size(data):
     data.records.create_many("email", [{"id": number, "subject": f"Offer {number}"} for number in range(1, 200)])
     RecordType.objects.create(workflow=data.workflow, name="email", schema={"type": "object"})
+    text, deep = (
+        RecordFilter(text="offer", status=("discovered",)),
+        RecordFilter(fields=read_tests(("fields.id", "gt", 100))),
+    )
     budget = {
-        "get": lambda: data.records.get("email_007"),
-        "get_many": lambda: data.records.get_many(["email_007", "email_003", "nothing"]),
-        "query": lambda: data.records.query(RecordFilter(text="offer", status=("discovered",))),
-        "query by field": lambda: data.records.query(RecordFilter(fields=read_tests(("fields.id", "gt", 100)))),
-        "count": lambda: data.records.count(RecordFilter(text="offer")),
-        "patch": lambda: data.records.set("email_007", ("fields", "subject"), "Order"),
-        "move": lambda: data.records.skip("email_007"),
-        "delete": lambda: data.records.delete("email_007"),
-        "data": lambda: data.data(),
-        "stats": lambda: data.stats(),
-        "clear": lambda: data.clear("all", "email_00*"),
+        "get": (1, lambda: data.records.get("email_007")),
+        "get many": (1, lambda: data.records.get_many(["email_007", "email_003", "nothing"])),
+        "query": (1, lambda: data.records.query(text)),
+        "query by field": (2, lambda: data.records.query(deep)),
+        "count": (1, lambda: data.records.count(text)),
+        "create": (4, lambda: data.records.create("email", {"id": "new"})),
+        "create with id": (4, lambda: data.records.create("email", {}, record_id="mine")),
+        "meet again": (
+            5,
+            lambda: data.records.create("email", {"a": 1}, record_id="mine", on_existing=OnExisting.MERGE),
+        ),
+        "patch": (2, lambda: data.records.set("email_007", ("fields", "subject"), "Order")),
+        "move": (2, lambda: data.records.skip("email_007")),
+        "delete": (3, lambda: data.records.delete("email_007")),
+        "data": (2, lambda: data.data()),
+        "stats": (3, lambda: data.stats()),
+        "set a variable": (4, lambda: data.variables.set("seen", 1)),
+        "clear": (5, lambda: data.clear("all", "email_00*")),
     }
 
-    for name, operation in budget.items():
+    for name, (most, operation) in budget.items():
         with CaptureQueriesContext(connection) as queries:
             operation()
-        assert len(statements(queries)) <= 5, name
+        assert len(statements(queries)) <= most, name
 
 
 def test_a_batch_takes_as_many_queries_as_one_record_and_tells_each_outcome(data):
@@ -217,7 +229,7 @@ def test_a_batch_takes_as_many_queries_as_one_record_and_tells_each_outcome(data
     with CaptureQueriesContext(connection) as queries:
         outcomes = changes.move([*(row.pk for row in rows), held.pk], "discovered")
 
-    assert len(statements(queries)) == 3
+    assert len(statements(queries)) == 2
     assert [outcome.outcome for outcome in outcomes].count("changed") == 60
     assert {outcome.record_id for outcome in outcomes if outcome.outcome == "refused"} == {held.record_id}
 
