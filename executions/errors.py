@@ -1,10 +1,10 @@
 """Leaves of the error tree that belong to executions.
 
-    ExecutionError
-      ExecutionNotFound 404 · StepNotFound 404 · NothingToRetry 409 · NotPublished 409 · InvalidTransition 409 · IdempotencyConflict 422
-      PromptNotFound 404 · PromptNotYours 403 · PromptAnswered 409 · PromptClosed 409 · AnswerInvalid 422 · PromptLinkExpired 410
-      StepTimedOut · StepInterrupted · ValueTooLarge · IterateStopped · NotAList · WorkerKilled   (recorded on a step or a record)
-      LeaseLost (ours only)
+ExecutionError
+  ExecutionNotFound 404 · StepNotFound 404 · NothingToRetry 409 · NotPublished 409 · InvalidTransition 409 · IdempotencyConflict 422
+  PromptNotFound 404 · PromptNotYours 403 · PromptAnswered 409 · PromptClosed 409 · AnswerInvalid 422 · PromptLinkExpired 410
+  StepTimedOut · StepInterrupted · ValueTooLarge · IterateStopped · NotAList · WorkerKilled   (recorded on a step or a record)
+  LeaseLost (ours only)
 """
 
 from __future__ import annotations
@@ -73,6 +73,24 @@ class NothingToRetry(ExecutionError):
     @property
     def message(self) -> str:
         return f"{self.where} has no failed record to retry."
+
+
+class RetryRefused(ExecutionError):
+    """A record whose last step may have happened is not retried among others."""
+
+    code = "retry_refused"
+    http_status = 409
+
+    def __init__(self, record_id: str) -> None:
+        super().__init__(record_id)
+        self.record_id = record_id
+
+    @property
+    def message(self) -> str:
+        return (
+            f"The last step of {self.record_id} may have happened before its worker ended. Look it up, then "
+            "choose on the record's page: treat it as done, or do it again."
+        )
 
 
 class NotPublished(ExecutionError):

@@ -27,7 +27,7 @@ from records.filters import RecordFilter
 from records.history import Origin
 from records.models import BulkKind, BulkOperation, BulkOutcomeKind, BulkStatus, ChangeSource
 from records.nudge import SLICE_SECONDS, STALLED_AFTER, nudge, nudge_on_commit
-from records.signals import announce_bulk_finished
+from records.signals import announce_many
 from records.states import HELD, RecordStatus, may_move
 from workflows.models import Workflow
 
@@ -175,34 +175,35 @@ def fail(operation_id: UUID, error: str) -> None:
             _end(operation, BulkStatus.FAILED)
 
 
-def register(kind: str, handler: Handler) -> None:
-    """Let an app above do `kind` its own way; called in the transaction of the batch, with primary keys."""
-    HANDLERS[kind] = handler
-
-
-def _changes(operation: BulkOperation) -> Changes:
+def changes_of(operation: BulkOperation) -> Changes:
+    """Return the verbs, signed by whoever began the operation."""
     origin = Origin(ChangeSource.BULK, actor_id=operation.actor_id, reason=operation.reason)
     return Changes(operation.workflow_id, origin)
 
 
+def register(kind: str, handler: Handler, *, batch: int = BATCH) -> None:
+    """Let an app above do `kind` its own way; called in the transaction of the batch, with primary keys."""
+    HANDLERS[kind], BATCHES[kind] = handler, batch
+
+
 def _retry(operation: BulkOperation, records: Sequence[UUID]) -> list[Outcome]:
-    return _changes(operation).move(records, RecordStatus.DISCOVERED)
+    return changes_of(operation).move(records, RecordStatus.DISCOVERED)
 
 
 def _skip(operation: BulkOperation, records: Sequence[UUID]) -> list[Outcome]:
-    return _changes(operation).move(records, RecordStatus.SKIPPED)
+    return changes_of(operation).move(records, RecordStatus.SKIPPED)
 
 
 def _move(operation: BulkOperation, records: Sequence[UUID]) -> list[Outcome]:
-    return _changes(operation).move(records, **operation.parameters)
+    return changes_of(operation).move(records, **operation.parameters)
 
 
 def _patch(operation: BulkOperation, records: Sequence[UUID]) -> list[Outcome]:
-    return _changes(operation).patch(records, operation.parameters["operations"])
+    return changes_of(operation).patch(records, operation.parameters["operations"])
 
 
 def _delete(operation: BulkOperation, records: Sequence[UUID]) -> list[Outcome]:
-    return _changes(operation).delete(records)
+    return changes_of(operation).delete(records)
 
 
 HANDLERS: dict[str, Handler] = {
@@ -212,6 +213,7 @@ HANDLERS: dict[str, Handler] = {
     BulkKind.PATCH: _patch,
     BulkKind.DELETE: _delete,
 }
+BATCHES: dict[str, int] = {}
 TARGETS = {BulkKind.RETRY: RecordStatus.DISCOVERED, BulkKind.SKIP: RecordStatus.SKIPPED}
 
 
@@ -258,7 +260,7 @@ def _collect(operation: BulkOperation) -> None:
 
 def _next(operation: BulkOperation) -> list[UUID]:
     with connection.cursor() as cursor:
-        cursor.execute(NEXT, [operation.pk, operation.cursor, operation.cursor, BATCH])
+        cursor.execute(NEXT, [operation.pk, operation.cursor, operation.cursor, BATCHES.get(operation.kind, BATCH)])
         return [pk for (pk,) in cursor.fetchall()]
 
 
@@ -285,4 +287,4 @@ def _end(operation: BulkOperation, status: BulkStatus) -> None:
     operation.status = status
     operation.finished_at = Now()
     operation.save(update_fields=["status", "finished_at", "error"])
-    announce_bulk_finished(operation.pk)
+    announce_many(operation.workflow_id)

@@ -15,10 +15,6 @@ MAX_NAMED = 100  # records in one announcement; a page shows fewer rows than tha
 # workflow_id: UUID; records: [{"id", "record_id", "status"}] of up to MAX_NAMED that were changed (deleted: status "");
 # empty when they are too many to name.
 records_changed = Signal()
-# workflow_id: UUID; key: str.
-variable_changed = Signal()
-# operation_id: UUID of a bulk operation that has come to its end.
-bulk_finished = Signal()
 
 
 def announce_records(workflow_id: UUID, changed: Iterable[tuple[UUID, str, str]]) -> None:
@@ -31,14 +27,6 @@ def announce_records(workflow_id: UUID, changed: Iterable[tuple[UUID, str, str]]
 def announce_many(workflow_id: UUID) -> None:
     """Tell that any of the workflow's records may have been changed."""
     _after_commit(records_changed, workflow_id=workflow_id, records=[])
-
-
-def announce_variable(workflow_id: UUID, key: str) -> None:
-    _after_commit(variable_changed, workflow_id=workflow_id, key=key)
-
-
-def announce_bulk_finished(operation_id: UUID) -> None:
-    _after_commit(bulk_finished, operation_id=operation_id)
 
 
 def _after_commit(signal: Signal, **facts: Any) -> None:

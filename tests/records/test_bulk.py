@@ -38,6 +38,7 @@ def finish(operation):
 @pytest.fixture
 def small_batches(monkeypatch):
     monkeypatch.setattr(bulk, "BATCH", 4)
+    monkeypatch.setattr(bulk, "BATCHES", {})
 
 
 @pytest.mark.django_db
