@@ -8,7 +8,8 @@ turns, so that numbers have no gaps and two sources never make the same record t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -48,7 +49,7 @@ WITH given AS (
     FROM given ON CONFLICT DO NOTHING RETURNING {{returning}}
 ), indexed AS (
     INSERT INTO record_search (workflow_id, record_id, created_by, created_in, document)
-    SELECT %(workflow)s, id, %(created_by)s, %(execution)s, to_tsvector('simple', words)
+    SELECT %(workflow)s, id, %(created_by)s, %(execution)s, words::tsvector
     FROM created JOIN given USING (id)
 ), {told("JOIN created ON created.id = g.record")}
 SELECT {{returning}} FROM created
@@ -93,6 +94,17 @@ class Written:
 
 
 @dataclass(slots=True)
+class Batch:
+    """Items as they were read: those that can be records, and positions and reasons of those that cannot."""
+
+    records: list[NewRecord] = field(default_factory=list)
+    refused: list[tuple[Position | str, str]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.refused)
+
+
+@dataclass(slots=True)
 class Tally:
     """What became of all items so far; of those that failed, the first `limit` are told by position and reason."""
 
@@ -130,8 +142,10 @@ def create_records(
     """
     creator = Creator(workflow_id, spec, origin or Origin(ChangeSource.STEP, alias=alias, execution_id=execution_id))
     tally, source = Tally(spec.type), iter(items)
-    while batch := list(islice(source, BATCH)):
-        for written in creator.write(list(creator.readable(batch, tally))):
+    for batch in _one_ahead(lambda: creator.read(islice(source, BATCH))):
+        for position, reason in batch.refused:
+            tally.add(position, "failed", reason)
+        for written in creator.write(batch.records):
             tally.add(written.record.position, written.outcome, written.reason)
     return tally.result()
 
@@ -150,16 +164,18 @@ class Creator:
         self.naming = Naming(spec)
         self.schemas = list(_schemas(workflow_id, spec))
 
-    def readable(self, batch: Iterable[Item | Problem | NewRecord], tally: Tally) -> Iterator[NewRecord]:
-        """Yield the items that can be records; the others are tallied as failed."""
-        for item in batch:
-            if isinstance(item, Problem):
-                tally.add(item.position, "failed", item.reason)
-                continue
+    def read(self, items: Iterable[Item | Problem | NewRecord]) -> Batch:
+        """Return the items that can be records, and the others with their reasons."""
+        batch = Batch()
+        for item in items:
             try:
-                yield self.checked(item)
+                if isinstance(item, Problem):
+                    batch.refused.append((item.position, item.reason))
+                else:
+                    batch.records.append(self.checked(item))
             except DirectorError as error:
-                tally.add(item.position, "failed", error.message)
+                batch.refused.append((item.position, error.message))
+        return batch
 
     def checked(self, item: Item | NewRecord) -> NewRecord:
         """Return the item as a record that can be stored, marked as failed where a schema asks for that.
@@ -177,6 +193,7 @@ class Creator:
                 raise RecordInvalid(record.record_id or "the record", found)
             if found and not record.invalid:
                 record.status, record.error, record.invalid = RecordStatus.FAILED, schemas.in_words(found), True
+        record.words = search.document_of(record.fields)
         return record
 
     def write(self, records: list[NewRecord]) -> list[Written]:
@@ -304,6 +321,15 @@ class Creator:
         ]
 
 
+def _one_ahead(read: Callable[[], Batch]) -> Iterator[Batch]:
+    """Yield batches until an empty one; the next is read, in a thread, while the one before is written."""
+    with ThreadPoolExecutor(1, thread_name_prefix="records") as pool:
+        coming = pool.submit(read)
+        while batch := coming.result():
+            coming = pool.submit(read)
+            yield batch
+
+
 def _schemas(workflow_id: UUID, spec: CreateRecords) -> Iterator[tuple[Any, str]]:
     """Yield what the fields are checked against and what is done with those that break it. One query."""
     if spec.initial_schema is not None:
@@ -330,7 +356,7 @@ def _row(item: Written) -> dict[str, Any]:
         "data": record.data(),
         "status": record.status,
         "error": record.error,
-        "words": search.text_of(item.name, record.fields),
+        "words": f"{search.document_of(item.name)} {record.words}",
     }
 
 
@@ -355,7 +381,7 @@ def _follow(item: Written, first: Written, on_existing: OnExisting) -> None:
     else:
         fields = {**first.record.fields, **item.record.fields}
         item.settle("merged" if fields != first.record.fields else "unchanged")
-        first.record.fields = fields
+        first.record.fields, first.record.words = fields, search.document_of(fields)
 
 
 def _settle_followers(written: list[Written]) -> None:

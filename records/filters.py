@@ -131,7 +131,7 @@ def _beside(narrow: RecordFilter, values: dict[str, Any]) -> list[str]:
     parts: list[str] = []
     if narrow.text:
         values["words"] = search.query_of(narrow.text)
-        parts.append("s.document @@ to_tsquery('simple', %(words)s)" if values["words"] else "false")
+        parts.append("s.document @@ %(words)s::tsquery" if values["words"] else "false")
     if narrow.created_by:
         values["created_by"] = narrow.created_by
         parts.append("s.created_by = %(created_by)s")

@@ -74,6 +74,7 @@ class NewRecord:
     status: str = RecordStatus.DISCOVERED
     error: str = ""
     invalid: bool = False  # its fields break a schema
+    words: str = ""  # that its fields are found by
     item: Mapping[str, Any] = field(default_factory=dict)
 
     def data(self) -> dict[str, Any]:

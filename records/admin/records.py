@@ -97,7 +97,7 @@ class RecordAdmin(ByServiceAdmin[WorkflowRecord]):
         query = query_of(words)
         if not query:
             return records, False
-        found = RecordSearch.objects.extra(where=["document @@ to_tsquery('simple', %s)"], params=[query])
+        found = RecordSearch.objects.extra(where=["document @@ %s::tsquery"], params=[query])
         return records.filter(pk__in=found.values("record_id")), False
 
     def save_model(self, request: HttpRequest, record: WorkflowRecord, form: Any, change: bool) -> None:
