@@ -59,7 +59,7 @@ async function refresh(source, state) {
   try {
     const target = source.dataset.liveTarget ?? source.id;
     const answer = await fetch(address(source), { headers: { "HX-Request": "true", "HX-Target": target } });
-    if (answer.status === 401) signInAgain();
+    if (answer.status === 401) signInAgain(null, state.last);
     if (answer.ok) {
       show(await answer.text(), source);
       seenAt = new Date();
@@ -116,7 +116,7 @@ function beforeAttributeUpdated(name, node) {
 }
 
 function beforeNodeMorphed(old) {
-  return !old.matches?.("dialog[open], input:focus, textarea, select, [data-live-keep]");
+  return !old.matches?.("dialog[open], input:focus, textarea, select, [data-select], [data-live-keep]");
 }
 
 function flash(row) {
@@ -157,13 +157,12 @@ function connect() {
 }
 
 function opened() {
-  const missed = failures > 0;
   failures = 0;
   clearTimeout(noticeTimer);
   clearInterval(pollTimer);
   noticeTimer = pollTimer = 0;
   showState(true);
-  if (missed) for (const source of sources()) schedule(source); // messages may have been missed
+  for (const source of sources()) schedule(source); // what happened between the page's answer and now was not heard
 }
 
 function closed(event) {

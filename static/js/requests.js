@@ -5,6 +5,8 @@ import { open } from "./dialogs.js";
 
 const signin = document.getElementById("signin-dialog");
 let refused = null; // the request to repeat after signing in
+let asking = false;
+let signedInAt = 0;
 
 function cookie(name) {
   return document.cookie.split("; ").find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
@@ -37,11 +39,16 @@ document.addEventListener("htmx:sendError", (event) => {
   say(event.detail.target, "The server could not be reached.", () => repeat(event.detail));
 });
 
-export async function signInAgain(detail = null) {
+// detail: of the htmx request to repeat afterwards. startedAt: when the refused request was made; one made before the
+// last sign-in says nothing about now.
+export async function signInAgain(detail = null, startedAt = Date.now()) {
+  if (startedAt < signedInAt) return;
   refused = detail ?? refused;
-  if (signin.open) return;
+  if (asking || signin.open) return;
+  asking = true;
   const answer = await fetch(signin.dataset.src, { headers: { "HX-Request": "true", "HX-Target": "signin-form" } });
   signin.querySelector("#signin-dialog-body").innerHTML = await answer.text();
+  asking = false;
   open(signin);
 }
 
@@ -54,6 +61,7 @@ signin?.addEventListener("submit", async (event) => {
     signin.querySelector("#signin-dialog-body").innerHTML = await answer.text();
     return;
   }
+  signedInAt = Date.now();
   signin.close();
   announce("Signed in again");
   if (refused) repeat(refused);

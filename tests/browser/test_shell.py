@@ -1,6 +1,7 @@
 """What every page does in a real browser: sign-in, keys, themes, accessibility, and when things go away."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,7 @@ def test_an_event_changes_only_what_it_names_and_nothing_that_is_in_use(page: Pa
     page.route_web_socket("**/ws/live/**", lambda socket: sockets.append(socket))
     page.goto(paths["monitor"])
     page.locator("#exec-q").fill("inv")
+    expect(page).to_have_url(re.compile(r"\?q=inv"))
     expect(page.locator("#exec-records tbody tr")).to_have_count(4)
     page.locator("#exec-q").focus()
     order = page.locator("#exec-records tbody tr").evaluate_all("rows => rows.map(row => row.id)")
