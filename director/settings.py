@@ -188,7 +188,8 @@ ICONS_DIR = BASE_DIR / "templates/vendor/icons"  # outline SVGs, read by the tem
 WHITENOISE_USE_FINDERS = True  # served from where they lie: nothing to collect before the first start
 WHITENOISE_AUTOREFRESH = DEBUG
 
-DIRECTOR_MAX_BODY_BYTES = env.integer("DIRECTOR_MAX_BODY_BYTES", 10_000_000)  # of a request that is not a file upload
+DIRECTOR_MAX_BODY_BYTES = env.integer("DIRECTOR_MAX_BODY_BYTES", 10_000_000)  # of a request, without its files
+DATA_UPLOAD_MAX_MEMORY_SIZE = DIRECTOR_MAX_BODY_BYTES
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "director.api.authentication.BearerAuthentication",  # first: its challenge goes with a 401

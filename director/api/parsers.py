@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from django.conf import settings
-from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from director import jsontools
@@ -67,10 +67,6 @@ class TextYamlParser(YamlParser):
 
 class OldYamlParser(YamlParser):
     media_type = "application/x-yaml"
-
-
-class UploadParser(MultiPartParser):
-    """Files by multipart/form-data; a large one goes to a temporary file, not into memory."""
 
 
 def raw_text(request: Request) -> RawText:

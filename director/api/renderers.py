@@ -7,7 +7,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
@@ -41,12 +41,14 @@ class JsonLinesRenderer(RawRenderer):
     format = "jsonl"
 
 
-def streamed(request: Request, parts: Iterator[bytes], content_type: str, file_name: str) -> StreamingHttpResponse:
+def streamed(
+    request: Request | HttpRequest, parts: Iterator[bytes], content_type: str, file_name: str
+) -> StreamingHttpResponse:
     """Return the parts as a file to keep, each sent when it is made.
 
     The web process is asynchronous and would take a plain iterator into memory as a whole: it gets one of its own kind.
     """
-    content = _one_by_one(parts) if isinstance(request._request, ASGIRequest) else parts
+    content = _one_by_one(parts) if isinstance(getattr(request, "_request", request), ASGIRequest) else parts
     headers = {"Content-Disposition": f'attachment; filename="{file_name}"', "X-Accel-Buffering": "no"}
     return StreamingHttpResponse(content, content_type=content_type, headers=headers)
 

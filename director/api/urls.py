@@ -28,6 +28,7 @@ register_converter(Names, "names")
 
 WORKFLOW = "workflows/<name:workflow>"
 BULK = f"{WORKFLOW}/records/bulk"
+IMPORT = f"{WORKFLOW}/records/import"
 EXECUTION = "executions/<name:execution>"
 
 urlpatterns = [
@@ -44,6 +45,11 @@ urlpatterns = [
     path(f"{WORKFLOW}/records", records.RecordList.as_view()),
     path(f"{WORKFLOW}/records/retry-failed", executions.RetryFailedRecords.as_view()),
     path(f"{WORKFLOW}/records/export", transfer.RecordExport.as_view()),
+    path(IMPORT, transfer.Imports.as_view()),
+    path(f"{IMPORT}/<uuid:upload>", transfer.ImportDetail.as_view(), name="api-import"),
+    path(f"{IMPORT}/<uuid:upload>/preview", transfer.ImportPreview.as_view()),
+    path(f"{IMPORT}/<uuid:upload>/confirm", transfer.ImportConfirm.as_view()),
+    path(f"{IMPORT}/<uuid:upload>/cancel", transfer.ImportCancel.as_view()),
     path(BULK, bulk.BulkList.as_view()),
     path(f"{BULK}/<uuid:operation>", bulk.BulkDetail.as_view(), name="api-bulk"),
     path(f"{BULK}/<uuid:operation>/outcomes", bulk.BulkOutcomes.as_view()),

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
+from django.db import transaction
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
 
+from director import jsontools
+from director.api.errors import BodyInvalid
+from director.api.paging import PageQuery, page_of
+from director.api.reading import read_body, read_query
 from director.api.renderers import CsvRenderer, JsonLinesRenderer, streamed
-from records import exporting
-from records.api.base import DataView
+from director.api.schema import page_shape
+from records import exporting, importing
+from records.api.base import AnyField, DataView
 from records.api.records import TEST_PARAMETER
 from records.api.selection import FilterQuery, read_list_query, read_record_filter
+from records.masking import mask_tree
+from records.models import ImportStatus, RecordImport
+from workflows.services import get_workflow_for
 
 
 class ExportQuery(FilterQuery):
@@ -47,3 +60,171 @@ class RecordExport(DataView):
         else:
             parts = exporting.export_json_lines(data.workflow.pk, narrow)
         return streamed(request, parts, renderer.media_type, f"{data.workflow.slug}.{renderer.format}")
+
+
+class OptionsSerializer(serializers.Serializer[Any]):
+    """How rows become records, and why."""
+
+    options = serializers.JSONField(
+        default=dict,
+        help_text='`{"type": "lead", "id_pattern": "lead_{{ item.email }}", "on_existing": "merge", '
+        '"mapping": {"E-Mail": "fields.email", "Notes": ""}}`; columns not mapped go where their name says.',
+    )
+    reason = serializers.CharField(required=False, max_length=1000, help_text="Kept in the history.")
+
+
+class UploadSerializer(OptionsSerializer):
+    """A file of records: CSV, JSON (`.json`) or JSON Lines (`.jsonl`), up to 512 MB."""
+
+    file = serializers.FileField(allow_empty_file=True)
+    confirm = serializers.BooleanField(default=False, help_text="Begin at once, without looking at the preview.")
+
+
+class PreviewRowSerializer(serializers.Serializer[Any]):
+    """A row as it would be imported; `problem` says why it would be refused."""
+
+    position = serializers.CharField()
+    type = serializers.CharField(allow_blank=True)
+    record_id = serializers.CharField(source="record.record_id", allow_null=True)
+    data = serializers.SerializerMethodField()  # type: ignore[assignment]
+    exists = serializers.BooleanField()
+    problem = serializers.CharField(allow_blank=True)
+
+    def get_data(self, row: importing.PreviewRow) -> dict[str, Any] | None:
+        data: dict[str, Any] | None = mask_tree(row.record.data()) if row.record else None
+        return data
+
+
+class ImportPreviewSerializer(serializers.Serializer[Any]):
+    """The first 20 rows of a file; `targets` says where each column goes, "" for nowhere."""
+
+    columns = serializers.ListField(child=serializers.CharField())
+    targets = serializers.DictField(child=serializers.CharField(allow_blank=True))
+    rows = PreviewRowSerializer(many=True)
+
+
+class ImportSerializer(serializers.Serializer[Any]):
+    """An import. `done` rows = created + merged + unchanged + skipped + failed; `problems` names the failed rows."""
+
+    id = serializers.UUIDField()
+    file_name = serializers.CharField()
+    size_bytes = serializers.IntegerField()
+    status = serializers.ChoiceField(ImportStatus.choices)
+    started_by = serializers.CharField(source="actor.username", allow_null=True)
+    reason = serializers.CharField(allow_blank=True)
+    options = serializers.DictField()
+    done = serializers.IntegerField()
+    created = serializers.IntegerField()
+    merged = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    problems = AnyField()
+    error = serializers.CharField(allow_blank=True)
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    url = serializers.SerializerMethodField()
+
+    def get_url(self, kept: RecordImport) -> str:
+        names = {"workflow": kept.workflow_id, "upload": kept.pk}
+        return reverse("api-import", kwargs=names, request=self.context["request"])
+
+
+class UploadedSerializer(serializers.Serializer[Any]):
+    """A file that was taken in, and what would become of its first rows."""
+
+    upload = ImportSerializer()
+    preview = ImportPreviewSerializer()
+
+
+class Imports(DataView):
+    """Files of records of a workflow."""
+
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(operation_id="list_imports", parameters=[PageQuery], responses=page_shape(ImportSerializer))
+    def get(self, request: Request, workflow: str) -> Response:
+        """List imports, newest first."""
+        found = get_workflow_for(request.user, workflow)
+        rows = RecordImport.objects.filter(workflow=found).select_related("actor")
+        return page_of(request, rows, read_query(request, PageQuery), ImportSerializer, newest_first=True)
+
+    @extend_schema(
+        operation_id="upload_import",
+        request={"multipart/form-data": UploadSerializer},
+        responses={201: UploadedSerializer},
+    )
+    @transaction.atomic  # a file that cannot be read is not kept
+    def post(self, request: Request, workflow: str) -> Response:
+        """Take in a file and tell what would become of its first rows; records are made once it is confirmed."""
+        found = get_workflow_for(request.user, workflow)
+        asked = read_body(request, UploadSerializer)
+        options = _options(asked)
+        kept = importing.upload(found, asked["file"].name, asked["file"].chunks(), actor=request.user)
+        preview = importing.preview(kept, options)
+        if asked["confirm"]:
+            importing.confirm(kept, options, reason=asked.get("reason", ""))
+        kept.refresh_from_db()
+        answer = UploadedSerializer({"upload": kept, "preview": preview}, context={"request": request}).data
+        return Response(answer, status.HTTP_201_CREATED, headers={"Location": answer["upload"]["url"]})
+
+
+class ImportDetail(DataView):
+    """One import."""
+
+    @extend_schema(operation_id="get_import", responses=ImportSerializer)
+    def get(self, request: Request, workflow: str, upload: UUID) -> Response:
+        """Return the import and how far it is."""
+        return _answer(request, _find(request, workflow, upload))
+
+
+class ImportPreview(DataView):
+    """What would become of a file."""
+
+    @extend_schema(operation_id="preview_import", request=OptionsSerializer, responses=ImportPreviewSerializer)
+    def post(self, request: Request, workflow: str, upload: UUID) -> Response:
+        """Tell what would become of the first rows with other options; nothing is written."""
+        options = _options(read_body(request, OptionsSerializer))
+        found = importing.preview(_find(request, workflow, upload), options)
+        return Response(ImportPreviewSerializer(found).data)
+
+
+class ImportConfirm(DataView):
+    """Beginning an import."""
+
+    @extend_schema(operation_id="confirm_import", request=OptionsSerializer, responses={202: ImportSerializer})
+    def post(self, request: Request, workflow: str, upload: UUID) -> Response:
+        """Make records of the file's rows, in the background."""
+        asked = read_body(request, OptionsSerializer)
+        kept = _find(request, workflow, upload)
+        begun = importing.confirm(kept, _options(asked), reason=asked.get("reason", ""))
+        begun.refresh_from_db()
+        return _answer(request, begun, status.HTTP_202_ACCEPTED)
+
+
+class ImportCancel(DataView):
+    """Ending an import."""
+
+    @extend_schema(operation_id="cancel_import", request=None, responses=ImportSerializer)
+    def post(self, request: Request, workflow: str, upload: UUID) -> Response:
+        """End the import after the batch being worked on; what is imported stays."""
+        ended = importing.cancel(_find(request, workflow, upload))
+        ended.refresh_from_db()
+        return _answer(request, ended)
+
+
+def _find(request: Request, workflow: str, upload: UUID) -> RecordImport:
+    return importing.get_import(get_workflow_for(request.user, workflow), upload)
+
+
+def _options(asked: dict[str, Any]) -> importing.ImportOptions:
+    """Return the options that were given; raises BodyInvalid, ImportInvalid, ValueInvalid."""
+    given = asked["options"]
+    if not isinstance(given, dict):
+        raise BodyInvalid([{"pointer": "/options", "detail": "Give a JSON object.", "code": "invalid"}])
+    jsontools.dumps(given)
+    return importing.read_options(given)
+
+
+def _answer(request: Request, kept: RecordImport, code: int = status.HTTP_200_OK) -> Response:
+    return Response(ImportSerializer(kept, context={"request": request}).data, code)

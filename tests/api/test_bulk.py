@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import AsyncClient
 
-from records import bulk
-from records.models import BulkOperation, WorkflowRecord
+from records import bulk, importing
+from records.models import BulkOperation, RecordImport, WorkflowRecord
 from tests.api.conftest import Personas
 from tests.factories import make_record
 
@@ -105,3 +106,62 @@ def test_an_export_is_streamed_by_the_asynchronous_server(people: Personas, fail
         return [part async for part in answer]
 
     assert len(b"".join(async_to_sync(export)()).splitlines()) == 4
+
+
+LEADS = 'Name;E-Mail;Notes;Budget\r\nAda;ada@example.com;"two\r\nlines";100\r\nBob;bob@example.com;;90\r\n'
+OPTIONS = {"type": "lead", "id_pattern": "lead_{{ item.Name }}", "mapping": {"E-Mail": "fields.email", "Notes": ""}}
+
+
+def upload(client: Any, people: Personas, content: str = LEADS, name: str = "leads.csv", **form: Any) -> Any:
+    file = SimpleUploadedFile(name, content.encode())
+    return client.post(f"{people.url}/records/import", {"file": file, **form}, format="multipart")
+
+
+def test_a_file_is_looked_at_and_imported_once_it_is_confirmed(people: Personas) -> None:
+    taken = upload(people.owner, people, options=json.dumps(OPTIONS))
+    url, preview = taken["Location"], taken.json()["preview"]
+
+    assert taken.status_code == 201
+    assert preview["targets"] == {**preview["targets"], "E-Mail": "fields.email", "Notes": ""}
+    assert [row["data"]["fields"]["email"] for row in preview["rows"]] == ["ada@example.com", "bob@example.com"]
+    assert not WorkflowRecord.objects.exists()
+    other = post(people.owner, f"{url}/preview", options={**OPTIONS, "mapping": {}}).json()
+    assert other["targets"]["E-Mail"] != "fields.email"
+
+    begun = post(people.mate, f"{url}/confirm", options=OPTIONS, reason="from the fair")
+    importing.run(RecordImport.objects.get().pk)
+    done = people.owner.get(url).json()
+
+    assert (begun.status_code, begun.json()["status"]) == (202, "queued")
+    assert (done["status"], done["done"], done["created"]) == ("completed", 2, 2)
+    assert WorkflowRecord.objects.get(record_id="lead_Ada").data["fields"]["email"] == "ada@example.com"
+    assert post(people.owner, f"{url}/confirm", options=OPTIONS).json()["code"] == "import_over"
+    assert people.owner.post(f"{url}/cancel").status_code == 409
+    assert [one["id"] for one in people.owner.get(f"{people.url}/records/import").json()["results"]] == [done["id"]]
+
+
+def test_a_file_that_cannot_be_imported_is_not_kept(people: Personas) -> None:
+    refusals = [
+        upload(people.owner, people, content=""),
+        upload(people.owner, people, options="[]"),
+        upload(people.owner, people, options='{"typ": "lead"}'),
+        upload(people.owner, people, options="{"),
+        people.owner.post(f"{people.url}/records/import", {"confirm": "true"}, format="multipart"),
+    ]
+
+    assert {refused.status_code for refused in refusals} == {422}
+    assert 'Did you mean "type"' in refusals[2].json()["detail"]
+    assert people.owner.post(f"{people.url}/records/import", LEADS, content_type="text/csv").status_code == 415
+    assert upload(people.stranger, people).status_code == 404
+    assert not RecordImport.objects.exists()
+
+
+def test_rows_that_cannot_be_records_are_named_by_their_place(people: Personas) -> None:
+    lines = '{"record_id": "lead_1", "name": "Ada"}\n{"name": \n{"record_id": "lead_2", "name": "Bob"}\n'
+    url = upload(people.owner, people, lines, "leads.jsonl", options='{"type": "lead"}', confirm="true")["Location"]
+    importing.run(RecordImport.objects.get().pk)
+
+    done = people.owner.get(url).json()
+
+    assert (done["created"], done["failed"]) == (2, 1)
+    assert "2" in done["problems"][0]["position"]
