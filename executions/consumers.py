@@ -1,8 +1,8 @@
 """The websocket of a page: hears of what the page shows, as long as its user may see it.
 
-`/ws/live/?execution=12`, `?workflows=<hex>,<hex>` or `?me=1`; always also the user's own group. Every event is checked again before
-it is passed on, because a workflow may be unshared and a user switched off while a page is open. At most four events a
-second go to a page; events about the same thing are merged, the newest state wins.
+`/ws/live/?execution=12`, `?workflows=<hex>,<hex>` or `?me=1`; always also the user's own group. Every event is checked
+again before it is passed on, because a workflow may be unshared and a user switched off while a page is open. At most
+four events a second go to a page; events about the same thing are merged, the newest state wins.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         self.joined: list[str] = []
         self.pending: dict[str, dict[str, Any]] = {}
         self.flushing: asyncio.Task[None] | None = None
-        user = self.scope.get("user")
+        user: Any = self.scope.get("user")
         groups = await self._groups(user) if user is not None and user.is_authenticated else []
         await self.accept()  # a refusal after the handshake carries its code, so that the page does not try again
         if not groups:
@@ -93,7 +93,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
 
     async def _user(self) -> Any:
         """The user as the database has them now; None, and the socket closed, when they may no longer sign in."""
-        user = await get_user_model().objects.filter(pk=self.scope["user"].pk, is_active=True).afirst()
+        known: Any = self.scope["user"]
+        user = await get_user_model().objects.filter(pk=known.pk, is_active=True).afirst()
         if user is None:
             await self.close(REFUSED)
         return user

@@ -73,6 +73,10 @@ class Flow:
     top: list[FlowStep]
     steps: Mapping[str, FlowStep]
 
+    @property
+    def iterates(self) -> list[str]:
+        return [step.alias for step in self.steps.values() if step.is_iterate]
+
     def step(self, alias: str) -> FlowStep | None:
         return self.steps.get(alias)
 

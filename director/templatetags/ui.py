@@ -243,7 +243,7 @@ def avatar(user: Any) -> str:
 
 @register.filter
 def at(mapping: Mapping[Any, Any], key: Any) -> Any:
-    """`{{ counts|at:alias }}`: the mapping's value for a key that is only known in the template; None without either."""
+    """`{{ counts|at:alias }}`: the value of a key that is only known in the template; None without either."""
     return mapping.get(key) if mapping else None
 
 

@@ -78,9 +78,12 @@ class Progress:
         return self.total - self.done
 
 
-def progress(execution: Execution) -> Progress:
-    """Return where the run and each of its steps stand. Two queries."""
-    found = Progress()
+def progress(execution: Execution, iterates: Iterable[str] = ()) -> Progress:
+    """Return where the run and each of its steps stand. Two queries.
+
+    iterates: aliases known to be iterates; without them one that met no record counts as a step that was done once.
+    """
+    found = Progress(iterates=set(iterates))
     _add_sums(found, _sums([execution.pk])[execution.pk])
     _add_places(found, execution)
     _add_records(found, paused=execution.status == ExecutionStatus.PAUSED)
@@ -122,7 +125,7 @@ def _sums(executions: list[UUID]) -> Mapping[UUID, Sums]:
 
 
 def _add_sums(found: Progress, sums: Sums) -> None:
-    iterates = {alias for kind, alias, *_ in sums if kind == "frame" and alias}
+    found.iterates |= {alias for kind, alias, *_ in sums if kind == "frame" and alias}
     for kind, alias, status, count, duration_ms in sums:
         step = found.steps[alias]
         if kind == "frame":
@@ -130,10 +133,9 @@ def _add_sums(found: Progress, sums: Sums) -> None:
             continue
         step.duration_ms += duration_ms
         step.rows += count
-        if alias not in iterates and (shown := STEP_SHOWN.get(StepStatus(status))):
+        if alias not in found.iterates and (shown := STEP_SHOWN.get(StepStatus(status))):
             step.counts[shown] += count
     found.steps.pop("", None)  # the root frame is the run itself
-    found.iterates |= iterates
 
 
 def _add_places(found: Progress, execution: Execution) -> None:

@@ -59,7 +59,8 @@ def execution_timeline(request: HttpRequest, number: int) -> HttpResponse:
 def _state(request: HttpRequest, number: int) -> dict[str, Any]:
     """Where the run stands, as header, flow and filter show it."""
     execution = get_execution_for(request.user, number)
-    found, flow = progress(execution), flow_of(execution.version)
+    flow = flow_of(execution.version)
+    found = progress(execution, flow.iterates)
     return {
         "execution": execution,
         "progress": found,

@@ -15,7 +15,7 @@ from director.htmx import render_page
 from executions.queries import ExecutionFilter, Run, executions_page, newest_runs, progress
 from executions.views.lists import STATUS_CHOICES
 from records.page_queries import failed_of_each
-from workflows.flow import flow_of
+from workflows.flow import Flow, flow_of
 from workflows.models import VersionStatus, Workflow, WorkflowVersion
 from workflows.services import get_workflow_for
 
@@ -112,7 +112,7 @@ def workflow_live(request: HttpRequest, slug: str) -> HttpResponse:
 def _flow_context(request: HttpRequest, workflow: Workflow) -> dict[str, Any]:
     context = _head(workflow)
     flow = flow_of(context["version"])
-    context |= _last_run(request, workflow, context["version"])
+    context |= _last_run(request, context, flow)
     return context | {
         "flow": flow,
         "step": flow.step(request.GET.get("step", "")),
@@ -135,12 +135,14 @@ def _head(workflow: Workflow) -> dict[str, Any]:
     }
 
 
-def _last_run(request: HttpRequest, workflow: Workflow, version: WorkflowVersion | None) -> dict[str, Any]:
+def _last_run(request: HttpRequest, head: dict[str, Any], flow: Flow) -> dict[str, Any]:
     """The newest runs, and how far the last of them is, if it ran the version that is drawn."""
+    workflow, version = head["workflow"], head["version"]
     page = executions_page(request.user, ExecutionFilter(workflow=workflow.pk), size=RUNS_ON_PAGE)
     last = page.rows[0] if page.rows else None
     fits = last and version and last.execution.version_id == version.pk
-    return {"runs": page.rows, "last": last, "progress": progress(last.execution) if last and fits else None}
+    found = progress(last.execution, flow.iterates) if last and fits else None
+    return {"runs": page.rows, "last": last, "progress": found}
 
 
 @require_GET

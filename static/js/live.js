@@ -116,7 +116,7 @@ function beforeAttributeUpdated(name, node) {
 }
 
 function beforeNodeMorphed(old) {
-  return !old.matches?.("dialog[open], input:focus, textarea, select, [data-select], [data-live-keep]");
+  return !old.matches?.("dialog[open], input:focus, textarea, select, [data-select], [data-live-dot], [data-live-keep]");
 }
 
 function flash(row) {

@@ -1,5 +1,5 @@
-// What may happen to any htmx request: the CSRF token goes with it, an error is said where the answer would have been,
-// and who was signed out meanwhile signs in here and the request is made again.
+// What may happen to any request: the CSRF token goes with it, what is slow is shown as busy, an error is said where the
+// answer would have been, and who was signed out meanwhile signs in here and the request is made again.
 import { announce } from "./announce.js";
 import { open } from "./dialogs.js";
 
@@ -15,6 +15,31 @@ function cookie(name) {
 document.addEventListener("htmx:configRequest", (event) => {
   event.detail.headers["X-CSRFToken"] = cookie("csrftoken");
 });
+
+// --- busy ---
+
+const BUSY_AFTER_MS = 300; // what is quicker needs no sign
+
+document.addEventListener("htmx:beforeRequest", ({ detail: { target, xhr } }) => {
+  const timer = setTimeout(() => target.setAttribute("aria-busy", "true"), BUSY_AFTER_MS);
+  xhr.addEventListener("loadend", () => {
+    clearTimeout(timer);
+    target.removeAttribute("aria-busy");
+  });
+});
+
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (event.defaultPrevented || !button || event.target.method !== "post") return;
+  if (button.getAttribute("aria-busy") === "true") event.preventDefault(); // twice pressed is once meant
+  else button.setAttribute("aria-busy", "true");
+});
+
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) for (const one of document.querySelectorAll("[aria-busy]")) one.removeAttribute("aria-busy");
+});
+
+// --- what went wrong ---
 
 function say(target, why, again) {
   target.querySelector(":scope > [data-fetch-failed]")?.remove();
