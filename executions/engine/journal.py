@@ -113,7 +113,7 @@ class Journal:
         await asyncio.wrap_future(marker.durable)
 
     def look(self) -> None:
-        """Ask the writer to read at once what people want of the run."""
+        """Ask the writer to read at once what people want of the run. From any thread."""
         self._asked_to_look = True
         self.put(Entry(None, Work()))  # type: ignore[arg-type]
 

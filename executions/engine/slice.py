@@ -114,7 +114,7 @@ class _Slice:
         # The root is walked alone and is no reason to claim little.
         self.all_inline = all(step.blocks[0].inline for step in self.plan.steps.values() if step.iterate)
         self.walks: set[asyncio.Task[None]] = set()
-        self.listening: asyncio.Task[None] | None = None
+        self.listening = False
         self.publisher = events.Publisher(execution.number, execution.workflow_id)
         self.statements = CountingCursor.statements
 
@@ -213,12 +213,13 @@ class _Slice:
 
     def _listen(self) -> None:
         """Hear of a pause also while no walk commits anything; where all is inline, commits follow each other closely."""
-        if self.listening is None:
-            self.listening = asyncio.create_task(attention.listen(self.context.execution_id, self.journal.look))
+        if not self.listening:
+            self.listening = True
+            attention.listener.listen(self.context.execution_id, self.journal.look)
 
     def _stop_listening(self) -> None:
-        if self.listening is not None:
-            self.listening.cancel()
+        if self.listening:
+            attention.listener.leave(self.context.execution_id, self.journal.look)
 
     def _walk_task(self, frame: Frame, block: BlockPlan, scope: dict[str, Any]) -> None:
         self._listen()
