@@ -1,0 +1,170 @@
+"""Comparing two runs, step by step and record by record: the same, different, or only in one of them.
+
+Frames belong together by what they were copied from, where one run replays the other, else by their record and iterate.
+What is compared is each step's last outcome: its output, or the error it failed with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from director import jsontools
+from executions.models import Execution
+from records.history import difference
+from records.masking import mask_tree
+
+SAME, DIFFERENT, ONLY_A, ONLY_B = "same", "different", "only_a", "only_b"
+VERDICTS = (SAME, DIFFERENT, ONLY_A, ONLY_B)
+
+# Frames of run a and b that belong together. Indexes frame_by_status and frame_by_origin.
+_OF_TWO = """
+SELECT o.id AS a, n.id AS b, coalesce(o.record_id, n.record_id) AS record, coalesce(o.alias, n.alias) AS iterate
+FROM (SELECT * FROM execution_frames WHERE execution_id = %(a)s) o
+FULL JOIN (SELECT * FROM execution_frames WHERE execution_id = %(b)s) n ON {belong}
+"""
+BY_ORIGIN = _OF_TWO.format(belong="n.origin_id = o.id")
+BY_RECORD = _OF_TWO.format(belong="n.alias = o.alias AND n.record_id IS NOT DISTINCT FROM o.record_id")
+# Records of run b, each with the frame that it repeats, of whatever run that is.
+REPEATED = """
+SELECT n.origin_id AS a, n.id AS b, o.record_id AS record, n.alias AS iterate
+FROM execution_frames n JOIN execution_frames o ON o.id = n.origin_id
+WHERE n.execution_id = %(b)s AND n.parent_id IS NOT NULL
+"""
+_OUTCOME = (
+    "({row}.status IN ('failed', 'interrupted'), {row}.output, {row}.error ->> 'code', {row}.error ->> 'message')"
+)
+# The last row of each step in each frame of a pair. Index journal_one_row_per_attempt.
+_FOUND = f"""
+WITH pairs AS MATERIALIZED ({{pairs}}), x AS (
+    SELECT DISTINCT ON (s.frame_id, s.alias) s.* FROM pairs p JOIN execution_steps s ON s.frame_id = p.a
+    ORDER BY s.frame_id, s.alias, s.attempt DESC
+), y AS (
+    SELECT DISTINCT ON (s.frame_id, s.alias) s.* FROM pairs p JOIN execution_steps s ON s.frame_id = p.b
+    ORDER BY s.frame_id, s.alias, s.attempt DESC
+), of_a AS (SELECT p.b, x.* FROM pairs p JOIN x ON x.frame_id = p.a
+), of_b AS (SELECT p.b, y.* FROM pairs p JOIN y ON y.frame_id = p.b
+), of_both AS (
+    SELECT coalesce(x.alias, y.alias) AS alias, x.frame_id AS a, coalesce(x.b, y.b) AS b,
+        x.id AS row_a, y.id AS row_b, x.status AS status_a, y.status AS status_b, x.output AS output_a,
+        y.output AS output_b, x.error AS error_a, y.error AS error_b,
+        CASE WHEN x.id IS NULL THEN 'only_b' WHEN y.id IS NULL THEN 'only_a'
+            WHEN {_OUTCOME.format(row="x")} IS NOT DISTINCT FROM {_OUTCOME.format(row="y")} THEN 'same'
+            ELSE 'different' END AS verdict
+    FROM of_a x FULL JOIN of_b y ON y.b = x.b AND y.alias = x.alias
+), found AS (
+    SELECT p.record, p.iterate, f.* FROM of_both f JOIN pairs p ON p.b = f.b OR (f.b IS NULL AND p.a = f.a)
+)
+"""  # noqa: S608 - made of constants
+STEPS = f"{_FOUND} SELECT alias, verdict, count(*) FROM found GROUP BY 1, 2"  # noqa: S608 - made of constants
+RECORDS = f"""{_FOUND}
+SELECT is_same, count(*) FROM (
+    SELECT bool_and(verdict = 'same') AS is_same FROM found WHERE iterate <> '' GROUP BY coalesce(b, a)
+) r GROUP BY 1
+"""  # noqa: S608 - made of constants
+DIFFERENCES = f"""{_FOUND}
+SELECT coalesce(f.b, f.a), r.record_id, f.record, f.iterate, f.alias, f.verdict, f.row_a, f.row_b, f.status_a,
+    f.status_b,
+    f.output_a, f.output_b, f.error_a, f.error_b
+FROM found f LEFT JOIN workflow_records r ON r.id = f.record
+WHERE f.verdict = ANY (%(verdicts)s) AND (%(step)s = '' OR f.alias = %(step)s)
+    AND (coalesce(f.b, f.a), f.alias) > (%(after_frame)s, %(after_step)s)
+ORDER BY coalesce(f.b, f.a), f.alias LIMIT %(limit)s
+"""  # noqa: S608 - made of constants
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """steps: {alias: {verdict: count}}. records: how many are the same in every step, and how many are not."""
+
+    steps: Mapping[str, Mapping[str, int]]
+    same: int
+    different: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One step of one record (None: of the run itself) that is not the same. diff: JSON Patch from a to b, masked.
+
+    key: what the next page begins after. row_a, row_b: the journal rows.
+    """
+
+    key: tuple[int, str]
+    record: str | None
+    iterate: str
+    step: str
+    verdict: str
+    row_a: int | None
+    row_b: int | None
+    status_a: str | None
+    status_b: str | None
+    error_a: Any
+    error_b: Any
+    diff: list[dict[str, Any]]
+
+
+def compare(a: Execution, b: Execution, pairs: str | None = None) -> Comparison:
+    """Return how the outcomes of run b differ from those of run a, as counts. Two queries."""
+    query = pairs or _pairs(a, b)
+    parameters = {"a": a.pk, "b": b.pk}
+    steps: dict[str, dict[str, int]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(STEPS.format(pairs=query), parameters)
+        for alias, verdict, count in cursor.fetchall():
+            steps.setdefault(alias, dict.fromkeys(VERDICTS, 0))[verdict] = count
+        cursor.execute(RECORDS.format(pairs=query), parameters)
+        records = dict(cursor.fetchall())
+    return Comparison(steps, records.get(True, 0), records.get(False, 0))
+
+
+def differences(
+    a: Execution,
+    b: Execution,
+    *,
+    step: str = "",
+    verdicts: tuple[str, ...] = (DIFFERENT, ONLY_A, ONLY_B),
+    after: tuple[int, str] | None = None,
+    limit: int = 100,
+    pairs: str | None = None,
+) -> list[Difference]:
+    """Return what is not the same, by record and step, a page at a time. One query."""
+    frame, alias = after or (0, "")
+    parameters = {"a": a.pk, "b": b.pk, "step": step, "verdicts": list(verdicts), "limit": limit}
+    with connection.cursor() as cursor:
+        query = DIFFERENCES.format(pairs=pairs or _pairs(a, b))
+        cursor.execute(query, {**parameters, "after_frame": frame, "after_step": alias})
+        return [_difference(*row) for row in cursor.fetchall()]
+
+
+def _pairs(a: Execution, b: Execution) -> str:
+    return BY_ORIGIN if b.replay_of_id == a.pk else BY_RECORD
+
+
+def _difference(
+    frame: int,
+    name: str | None,
+    record: Any,
+    iterate: str,
+    step: str,
+    verdict: str,
+    row_a: int | None,
+    row_b: int | None,
+    status_a: str | None,
+    status_b: str | None,
+    output_a: str | None,
+    output_b: str | None,
+    error_a: str | None,
+    error_b: str | None,
+) -> Difference:
+    told = name or (str(record) if record else None)  # a record that is gone is known by its key alone
+    outputs, errors = (_shown(output_a), _shown(output_b)), (_shown(error_a), _shown(error_b))
+    diff = difference(*outputs)
+    rows = (row_a, row_b, status_a, status_b, *errors)
+    return Difference((frame, step), told, iterate, step, verdict, *rows, diff)
+
+
+def _shown(json: str | None) -> Any:
+    return None if json is None else mask_tree(jsontools.loads(json))
