@@ -20,7 +20,10 @@ from director.htmx import is_htmx, render_page
 from director.shell import PLACES
 from executions.models import Execution
 from executions.queries import ExecutionFilter, executions_page, last_day, running_now
-from records.page_queries import RecordFilter, failed_records, failure_causes, records_page, workflow_ids
+from executions.queries.prompts import waiting_longest
+from records import queries
+from records.filters import RecordFilter
+from records.page_queries import failed_records, failure_causes, workflow_ids
 from workflows.models import Workflow
 
 CAUSES_SHOWN = 5
@@ -53,6 +56,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "workflows": workflows,
         "causes": [(workflows[one.workflow_id], one.cause) for one in causes],
         "failed": failed_records(request.user),
+        "prompts": waiting_longest(request.user),
         "running": running_now(request.user),
         "day": last_day(request.user),
         "activity": executions_page(request.user, ExecutionFilter(), size=ACTIVITY_SHOWN).rows,
@@ -119,8 +123,9 @@ def _things(user: Any, text: str) -> Iterator[Found]:
         executions = Execution.objects.all().visible_to(user).filter(number=int(number)).select_related("workflow")
         for one in executions:
             yield Found("Executions", "activity", f"#{one.number}", one.workflow.name, _execution_url(one))
-    records = records_page(RecordFilter(workflow_ids(user), text=text)).rows
-    for record in records[:FOUND_OF_EACH]:
+    narrow = RecordFilter(pattern=f"{text}*")
+    records = queries.records_page(workflow_ids(user), narrow, order="record_id", size=FOUND_OF_EACH, whole=False)
+    for record in records.rows:
         url = reverse("record_page", args=[record.id])
         yield Found("Records", "database", record.record_id, record.title, url, is_code=True)
 

@@ -1,7 +1,22 @@
-"""The record pages that need nothing of the apps above; the page of a record is with the runs that tell its story."""
+"""The pages of records and variables; the page of one record is with the runs that tell its story."""
 
 from django.urls import path
 
-from records import views
+from records.views import bulk, lists, transfer
 
-urlpatterns = [path("records/", views.record_list, name="record_list")]
+urlpatterns = [
+    path("records/", lists.record_list, name="record_list"),
+    path("records/columns/", lists.record_columns, name="record_columns"),
+    path("records/views/", lists.view_save, name="record_view_save"),
+    path("records/views/<int:pk>/delete/", lists.view_delete, name="record_view_delete"),
+    path("records/bulk/", bulk.bulk_ask, name="bulk_ask"),
+    path("records/bulk/start/", bulk.bulk_start, name="bulk_start"),
+    path("records/bulk/<uuid:pk>/", bulk.bulk_page, name="bulk_page"),
+    path("records/bulk/<uuid:pk>/toast/", bulk.bulk_toast, name="bulk_toast"),
+    path("records/bulk/<uuid:pk>/cancel/", bulk.bulk_cancel, name="bulk_cancel"),
+    path("records/export/", transfer.record_export, name="record_export"),
+    path("records/import/", transfer.import_new, name="import_new"),
+    path("records/import/<uuid:pk>/", transfer.import_page, name="import_page"),
+    path("records/import/<uuid:pk>/confirm/", transfer.import_confirm, name="import_confirm"),
+    path("records/import/<uuid:pk>/cancel/", transfer.import_cancel, name="import_cancel"),
+]

@@ -47,6 +47,12 @@ function move(step) {
   return true;
 }
 
+function select() {
+  const row = document.querySelector("[data-rows] tbody tr[aria-current=true]") ?? rows()[0];
+  row?.dispatchEvent(new CustomEvent("director:select-row", { bubbles: true }));
+  return Boolean(row?.querySelector("[data-select]"));
+}
+
 function search() {
   const field = document.querySelector("[data-search]");
   field?.focus();
@@ -64,6 +70,7 @@ function letter(event) {
   if (event.key === "/") return search();
   if (key === "j") return move(1);
   if (key === "k") return move(-1);
+  if (key === "x") return select();
   return press(event.shiftKey ? `shift+${key}` : key);
 }
 

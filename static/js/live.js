@@ -34,7 +34,7 @@ function sources() {
 
 function address(source) {
   const url = new URL(source.dataset.live, location.href);
-  for (const [name, value] of new URLSearchParams(location.search)) url.searchParams.set(name, value);
+  for (const [name, value] of new URLSearchParams(location.search)) url.searchParams.append(name, value);
   const prefix = source.dataset.liveRows;
   if (prefix) {
     const rows = [...document.querySelectorAll(`:is(tr, li)[id^="${prefix}"]`)].map((row) => row.id.slice(prefix.length));
@@ -98,13 +98,13 @@ function morph(fresh) {
   if (!old || old.closest("dialog[open]")) return;
   const said = fresh.dataset.announce;
   if (said && said !== old.dataset.announce) announce(said);
-  const before = old.textContent;
+  const before = shown(old);
   fresh.removeAttribute("hx-swap-oob");
   window.Idiomorph.morph(old, fresh, { morphStyle: "outerHTML", ignoreActiveValue: true, callbacks: { beforeAttributeUpdated, beforeNodeMorphed } });
   const now = document.getElementById(fresh.id);
   if (!now) return;
   window.htmx.process(now);
-  if (now.matches("tr, li") && now.textContent !== before) flash(now);
+  if (now.matches("tr, li") && shown(now) !== before) flash(now);
 }
 
 // What a person has opened, chosen or typed stays as it is.
@@ -117,6 +117,11 @@ function beforeAttributeUpdated(name, node) {
 
 function beforeNodeMorphed(old) {
   return !old.matches?.("dialog[open], input:focus, textarea, select, [data-select], [data-live-dot], [data-live-keep]");
+}
+
+// What a row says; a row whose text counts down says its state beside it.
+function shown(element) {
+  return element.dataset.state ?? element.textContent;
 }
 
 function flash(row) {

@@ -11,5 +11,5 @@ function showAll() {
   for (const toast of document.querySelectorAll('[data-toast=""]:not(.bad)')) show(toast);
 }
 
-document.addEventListener("htmx:oobAfterSwap", showAll);
+document.addEventListener("htmx:load", showAll);
 showAll();

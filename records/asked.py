@@ -1,0 +1,213 @@
+"""What the address of the records list asks for: which records, in which order, which columns.
+
+workflow (slug), type, status, q, cause, created_by, since (1h, 24h, 7d), where ("vars.budget ge 1000", several),
+pattern, order, columns (several), cursor. The same query string names the same records to the list, to bulk actions and
+to exports, so thousands of ids are never sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.http import QueryDict
+from django.utils import timezone
+
+from director.errors import DirectorError
+from director.jsontools import ValueInvalid, loads
+from records.errors import FilterInvalid
+from records.filters import COMPARISONS, RecordFilter, read_filter
+from records.page_queries import WORKFLOWS_LIMIT, messages_of
+from records.patches import Path, parse_path
+from records.queries import ORDERS
+from records.states import RecordStatus
+from workflows.models import Workflow
+
+TEST = re.compile(rf"(?P<path>\S.*?)\s+(?P<comparison>{'|'.join(COMPARISONS)})(?:\s+(?P<value>.*))?", re.DOTALL)
+SINCE = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+NEWEST_CHANGE = "-updated_at"
+# Columns beside the record's own, which is always there: name in the address, heading.
+COLUMNS = {
+    "status": "Status",
+    "error_message": "Error",
+    "workflow": "Workflow",
+    "record_type": "Type",
+    "iteration_node_alias": "Loop",
+    "retry_count": "Retries",
+    "created_at": "Found",
+    "updated_at": "Updated",
+}
+USUAL = ("status", "error_message", "workflow", "iteration_node_alias", "retry_count", "updated_at")
+MAX_COLUMNS = 30
+# What of the address says which records are meant.
+NARROWING = ("status", "workflow", "type", "q", "cause", "created_by", "since", "where", "pattern")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the list: one of COLUMNS, or a path into the data."""
+
+    name: str
+    heading: str
+    path: Path = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter that is on. without: the address's query string that has it no more."""
+
+    words: str
+    without: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The address, read. refused: what of it says nothing; that part is left out of the filter."""
+
+    given: QueryDict
+    workflows: Mapping[UUID, Workflow]
+    workflow: Workflow | None
+    narrow: RecordFilter
+    order: str
+    columns: tuple[Column, ...]
+    chips: tuple[Chip, ...]
+    refused: list[DirectorError] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[UUID]:
+        return [self.workflow.pk] if self.workflow else list(self.workflows)
+
+    @property
+    def status(self) -> str:
+        return self.narrow.status[0] if self.narrow.status else ""
+
+    @property
+    def cause(self) -> str:
+        return self.given.get("cause", "")
+
+    @property
+    def paths(self) -> list[Path]:
+        return [column.path for column in self.columns if column.path]
+
+    @property
+    def is_narrowed(self) -> bool:
+        return any(self.given.get(name) for name in NARROWING if name != "workflow")
+
+    @property
+    def query(self) -> str:
+        """The address's query string, from the first page on."""
+        rest = self.given.copy()
+        for name in ("cursor", "ids", "columns_form", "csrfmiddlewaretoken"):
+            rest.pop(name, None)
+        return rest.urlencode()
+
+    def the_workflow(self) -> Workflow:
+        """Return the one workflow it is about, with a filter that is read in full; raises FilterInvalid."""
+        for error in self.refused:
+            raise error
+        if self.workflow is None:
+            raise FilterInvalid("workflow", "must be chosen: what is done to records is done in one workflow at a time")
+        return self.workflow
+
+
+def read_address(given: QueryDict, user: Any) -> Asked:
+    """Return what the query string asks for among the workflows the user may see. One or two queries."""
+    workflows = {one.pk: one for one in Workflow.objects.all().visible_to(user)[:WORKFLOWS_LIMIT]}
+    chosen = next((one for one in workflows.values() if one.slug == given.get("workflow")), None)
+    if chosen is None and len(workflows) == 1:
+        chosen = next(iter(workflows.values()))
+    refused: list[DirectorError] = []
+    narrow = _filter(given, [chosen.pk] if chosen else list(workflows), refused)
+    if narrow.fields and chosen is None:
+        refused.append(FilterInvalid("fields", "can be tested in one workflow at a time; choose one"))
+        narrow = RecordFilter(status=narrow.status, type=narrow.type, text=narrow.text)
+    order = given.get("order", NEWEST_CHANGE)
+    return Asked(
+        given,
+        workflows,
+        chosen,
+        narrow,
+        order if order in ORDERS else NEWEST_CHANGE,
+        _columns(given, chosen, refused),
+        tuple(_chips(given)),
+        refused,
+    )
+
+
+def _filter(given: QueryDict, workflows: Sequence[UUID], refused: list[DirectorError]) -> RecordFilter:
+    """Every part by itself, so that a part that says nothing does not take the others along."""
+    parts: dict[str, Any] = {
+        "text": given.get("q", "").strip(),
+        "type": given.get("type", ""),
+        "created_by": given.get("created_by", ""),
+        "pattern": given.get("pattern", ""),
+        "ids": given.getlist("ids"),
+    }
+    if given.get("status") in RecordStatus.values:
+        parts["status"] = [given["status"]]
+    if since := SINCE.get(given.get("since", "")):
+        parts["updated_after"] = timezone.now() - since
+    if cause := given.get("cause"):
+        parts["errors"] = messages_of(workflows, cause) or [f"no record failed with cause {cause}"]
+    parts["fields"] = [test for text in given.getlist("where") if (test := _test(text, refused))]
+    try:
+        return read_filter(parts)
+    except DirectorError as error:
+        refused.append(error)
+        return RecordFilter()
+
+
+def _test(text: str, refused: list[DirectorError]) -> dict[str, Any] | None:
+    found = TEST.fullmatch(text.strip())
+    try:
+        if found is None:
+            raise FilterInvalid(text[:80], 'is no test of a field; write it like "vars.budget ge 1000"')
+        parse_path(found["path"])
+    except DirectorError as error:
+        refused.append(error)
+        return None
+    value = found["value"] or ""
+    if found["comparison"] == "exists":
+        return {"path": found["path"], "is": "exists", "value": value.lower() not in ("false", "no")}
+    return {"path": found["path"], "is": found["comparison"], "value": _value(value)}
+
+
+def _value(text: str) -> Any:
+    """Return what the text of a test stands for: a JSON value where it is one, else the text itself."""
+    try:
+        return loads(text)
+    except ValueInvalid:
+        return text
+
+
+def _columns(given: QueryDict, workflow: Workflow | None, refused: list[DirectorError]) -> tuple[Column, ...]:
+    names = list(dict.fromkeys(name.strip() for name in given.getlist("columns") if name.strip()))[:MAX_COLUMNS]
+    found = []
+    for name in names or USUAL:
+        if name in COLUMNS:
+            if names or name != "workflow" or workflow is None:
+                found.append(Column(name, COLUMNS[name]))
+            continue
+        try:
+            found.append(Column(name, name, parse_path(name)))
+        except DirectorError as error:
+            refused.append(error)
+    return tuple(found)
+
+
+def _chips(given: QueryDict) -> list[Chip]:
+    words = {"type": "Type {}", "created_by": "Created by {}", "since": "Updated in the last {}", "pattern": "Id {}"}
+    chips = [Chip(text.format(given[name]), _without(given, name)) for name, text in words.items() if given.get(name)]
+    tests = dict.fromkeys(text for text in given.getlist("where") if text.strip())
+    return chips + [Chip(text, _without(given, "where", [other for other in tests if other != text])) for text in tests]
+
+
+def _without(given: QueryDict, name: str, others: Sequence[str] = ()) -> str:
+    rest = given.copy()
+    rest.pop("cursor", None)
+    rest.setlist(name, list(others))
+    return rest.urlencode()

@@ -1,0 +1,1 @@
+"""The pages of records and variables that need nothing of the apps above."""
