@@ -19,7 +19,6 @@ from director.jsontools import dumps, loads
 from records import history, schemas, search
 from records.errors import MoveRefused, PatchRefused, RecordChanged, RecordHeld, RecordInvalid, RecordTooLarge
 from records.history import Origin, told
-from records.identity import forget_counters
 from records.models import ChangeKind, OnInvalid, WorkflowRecord
 from records.patches import Operation, apply, check_path, format_path, look_up, obstacle
 from records.search import FOUND
@@ -55,6 +54,9 @@ WITH gone AS (
     DELETE FROM workflow_records WHERE id = ANY (%(ids)s) RETURNING *
 ), unfound AS (
     DELETE FROM record_search WHERE workflow_id = %(workflow)s AND record_id = ANY (%(ids)s)
+), recounted AS (
+    DELETE FROM record_counters c WHERE c.workflow_id = %(workflow)s
+        AND EXISTS (SELECT 1 FROM gone WHERE director_number_in(gone.record_id, c.prefix, c.suffix) = c.last)
 ), {told()}
 SELECT * FROM gone WHERE false
 """  # noqa: S608 - made of constants
@@ -149,7 +151,7 @@ class Changes:
 
     @transaction.atomic
     def delete(self, records: Collection[str | UUID], *, expected_revision: int | None = None) -> list[Outcome]:
-        """Delete the records. Their history stays, and tells of the deletion. Three queries.
+        """Delete the records. Their history stays, and tells of the deletion. Two queries.
 
         Refusals: RecordHeld, RecordChanged.
         """
@@ -163,7 +165,6 @@ class Changes:
         outcomes, changes = self._decide(self._lock(records), decide, "")
         if changes:
             self._write(DELETE, ChangeKind.DELETED, outcomes, changes, {})
-            forget_counters(self.workflow_id, [change.name for change in changes])
         return outcomes
 
     def _lock(self, records: Collection[str | UUID]) -> list[Row]:

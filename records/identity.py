@@ -52,10 +52,7 @@ UPDATE record_counters c SET last = seen.highest FROM (
 ) AS seen
 WHERE c.workflow_id = %s AND c.prefix = seen.prefix AND c.suffix = seen.suffix AND seen.highest > c.last
 """
-FORGET_COUNTERS = """
-DELETE FROM record_counters c WHERE c.workflow_id = %s AND (%s::text[] IS NULL OR EXISTS (
-    SELECT 1 FROM unnest(%s::text[]) AS id WHERE director_number_in(id, c.prefix, c.suffix) = c.last))
-"""
+FORGET_COUNTERS = "DELETE FROM record_counters WHERE workflow_id = %s"
 
 
 @dataclass(slots=True)
@@ -161,10 +158,10 @@ def raise_counters(workflow_id: UUID, record_ids: list[str]) -> None:
         cursor.execute(RAISE_COUNTERS, [record_ids, workflow_id, workflow_id])
 
 
-def forget_counters(workflow_id: UUID, record_ids: list[str] | None) -> None:
-    """Count anew where the highest number went with the deleted records (None: with any of the workflow's)."""
+def forget_counters(workflow_id: UUID) -> None:
+    """Count anew, since many records went and the highest numbers perhaps with them."""
     with connection.cursor() as cursor:
-        cursor.execute(FORGET_COUNTERS, [workflow_id, record_ids, record_ids])
+        cursor.execute(FORGET_COUNTERS, [workflow_id])
 
 
 def record_of(item: Item) -> NewRecord:

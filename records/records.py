@@ -188,7 +188,7 @@ class Records:
             cursor.execute(CLEAR.format(where=where), values)
             deleted, held = cursor.fetchone()
         if deleted:
-            forget_counters(self.workflow.pk, None)
+            forget_counters(self.workflow.pk)
             announce_many(self.workflow.pk)
         return {"deleted": deleted, "held": held}
 
