@@ -8,8 +8,7 @@ turns, so that numbers have no gaps and two sources never make the same record t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -33,6 +32,7 @@ from workflows.readers.items import MAX_FIELD_BYTES, Item, Position, Problem, ch
 BATCH = 1_000
 MAX_PROBLEMS = 100  # told by position; the rest is only counted
 OUTCOMES = ("created", "merged", "unchanged", "skipped", "failed")
+STATISTICS_FROM = 16_000  # records made in one go: here the planner is told of them, and at four times as many, ...
 MAX_ROUNDS = 5  # in which others may take the ids of a batch before its items are given up
 
 # The lock is taken before the records are looked for (`records/sql/director_find_records.sql`).
@@ -74,6 +74,8 @@ WITH given AS (
 )
 SELECT id, record_id, m.old, m.new, revision FROM merged m LEFT JOIN written USING (id) WHERE m.new <> m.old
 """
+# Only what queries narrow by: reading the data of a sample would take much longer.
+ANALYZE = "ANALYZE workflow_records (workflow_id, record_id, record_type, source_key, status, execution_id, updated_at)"
 TELL_MERGED = f"WITH {told()}, {FOUND} SELECT"
 
 
@@ -142,11 +144,13 @@ def create_records(
     """
     creator = Creator(workflow_id, spec, origin or Origin(ChangeSource.STEP, alias=alias, execution_id=execution_id))
     tally, source = Tally(spec.type), iter(items)
-    for batch in _one_ahead(lambda: creator.read(islice(source, BATCH))):
+    while batch := creator.read(islice(source, BATCH)):
         for position, reason in batch.refused:
             tally.add(position, "failed", reason)
+        before = tally.counts["created"]
         for written in creator.write(batch.records):
             tally.add(written.record.position, written.outcome, written.reason)
+        _refresh_statistics(before, tally.counts["created"])
     return tally.result()
 
 
@@ -321,13 +325,16 @@ class Creator:
         ]
 
 
-def _one_ahead(read: Callable[[], Batch]) -> Iterator[Batch]:
-    """Yield batches until an empty one; the next is read, in a thread, while the one before is written."""
-    with ThreadPoolExecutor(1, thread_name_prefix="records") as pool:
-        coming = pool.submit(read)
-        while batch := coming.result():
-            coming = pool.submit(read)
-            yield batch
+def _refresh_statistics(before: int, created: int) -> None:
+    """Tell the planner of many new records now: until autovacuum does, it thinks that the workflow has hardly any."""
+    if _magnitude(created) > _magnitude(before) and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute(ANALYZE)
+
+
+def _magnitude(created: int) -> int:
+    """Return 0 below STATISTICS_FROM, and one more with each fourfold from there."""
+    return ((created // STATISTICS_FROM).bit_length() + 1) // 2
 
 
 def _schemas(workflow_id: UUID, spec: CreateRecords) -> Iterator[tuple[Any, str]]:

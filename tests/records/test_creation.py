@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from records import creation
 from records.creation import BATCH, create_records, items_of
 from records.history import Origin
 from records.identity import NewRecord
@@ -232,3 +233,18 @@ def test_two_sources_at_once_make_each_record_once_without_gaps():
     assert sum(result.get("unchanged", 0) for result in results) == 2_500
     names = set(WorkflowRecord.objects.filter(workflow=workflow).values_list("record_id", flat=True))
     assert names == {f"email_{number:03d}" for number in range(1, 2_501)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_workflow_makes_at_once_is_looked_up_in_its_index_from_the_start(monkeypatch):
+    monkeypatch.setattr(creation, "STATISTICS_FROM", 2_000)
+    workflow = make_workflow()
+
+    with CaptureQueriesContext(connection) as queries:
+        create(workflow, [{"id": number} for number in range(9_000)])
+
+    analyzed = [number for number, query in enumerate(queries) if query["sql"].startswith("ANALYZE")]
+    assert len(analyzed) == 2
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 'workflow_records'")
+        assert cursor.fetchone()[0] >= 8_000
