@@ -171,7 +171,7 @@ class Records:
         return self.move(record_id, RecordStatus.SKIPPED)
 
     def delete(self, record_id: str, *, expected_revision: int | None = None) -> None:
-        """Delete the record; raises RecordNotFound, RecordChanged, RecordHeld. Three queries."""
+        """Delete the record; raises RecordNotFound, RecordChanged, RecordHeld. Two queries."""
         self._raise(record_id, self._changes.delete([record_id], expected_revision=expected_revision))
 
     @transaction.atomic

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 
 from director.admin_base import COUNT_LIMIT, LargeTableAdmin
+from director.api.renderers import streamed
 from director.errors import DirectorError
-from records import bulk, queries
+from records import bulk, exporting, queries
 from records.admin.forms import RecordForm
 from records.filters import RecordFilter
 from records.models import BulkKind, BulkOperation, ChangeSource, RecordSearch, RecordType, WorkflowRecord
@@ -72,7 +73,7 @@ class RecordAdmin(ByServiceAdmin[WorkflowRecord]):
     ordering = ("-id",)
     scope = SCOPE
     scoped_filter = (TypeFilter,)  # type: ignore[assignment]
-    actions = ("retry", "skip")
+    actions = ("retry", "skip", "export")
     readonly_fields = ("workflow", "record_id", "record_type", "retry_count", "revision", "created_at", "updated_at")
     fields = (
         ("workflow", "record_id", "record_type"),
@@ -123,18 +124,33 @@ class RecordAdmin(ByServiceAdmin[WorkflowRecord]):
     def skip(self, request: HttpRequest, records: QuerySet[WorkflowRecord]) -> None:
         self._in_bulk(request, records, BulkKind.SKIP)
 
+    @admin.action(description="Export as CSV", permissions=["view"])
+    def export(self, request: HttpRequest, records: QuerySet[WorkflowRecord]) -> StreamingHttpResponse | None:
+        chosen = self._chosen(request, records)
+        if len(chosen) > 1:
+            self.message_user(request, "Choose records of one workflow: a file holds only one's.", messages.ERROR)
+        if len(chosen) != 1:
+            return None
+        [(workflow, ids)] = chosen.items()
+        parts = exporting.export_csv(workflow.pk, RecordFilter(ids=tuple(ids)))
+        return streamed(request, parts, "text/csv", f"{workflow.slug}.csv")
+
     def _in_bulk(self, request: HttpRequest, records: QuerySet[WorkflowRecord], kind: BulkKind) -> None:
         """Do it to the records chosen, workflow by workflow; what takes long goes on in the background."""
-        chosen = records.values_list("workflow_id", "record_id")[: COUNT_LIMIT + 1]
-        if len(chosen) > COUNT_LIMIT:
-            hint = "Narrow the list, or use the bulk actions of the records page."
-            self.message_user(request, f"More than {COUNT_LIMIT:,} records are chosen. {hint}", messages.ERROR)
-            return
-        for workflow, ids in _by_workflow(chosen).items():
+        for workflow, ids in self._chosen(request, records).items():
             operation = bulk.start(workflow, kind, RecordFilter(ids=tuple(ids)), actor=request.user, reason="admin")
             bulk.run(operation.pk, seconds=SYNCHRONOUS_SECONDS)
             operation.refresh_from_db()
             self._tell(request, operation)
+
+    def _chosen(self, request: HttpRequest, records: QuerySet[WorkflowRecord]) -> dict[Workflow, list[str]]:
+        """Return the ids of the records by workflow; none, and a message, when they are too many for a list."""
+        chosen = records.values_list("workflow_id", "record_id")[: COUNT_LIMIT + 1]
+        if len(chosen) > COUNT_LIMIT:
+            hint = "Narrow the list, or use the records page."
+            self.message_user(request, f"More than {COUNT_LIMIT:,} records are chosen. {hint}", messages.ERROR)
+            return {}
+        return _by_workflow(chosen)
 
     def _tell(self, request: HttpRequest, operation: BulkOperation) -> None:
         told = f"{operation.workflow}: {operation.changed} of {operation.total} records changed"

@@ -100,6 +100,18 @@ def test_chosen_records_are_retried_skipped_and_deleted_in_the_history(
     assert set(RecordChange.objects.values_list("actor__username", flat=True)) == {"root"}
 
 
+def test_chosen_records_of_one_workflow_are_exported_without_secrets(staff: Client, record: WorkflowRecord) -> None:
+    other = make_record()
+
+    file = staff.post(url_of(WorkflowRecord), {"action": "export", "_selected_action": [record.pk]})
+    refused = act(staff, WorkflowRecord, "export", record, other)
+
+    assert file["Content-Type"] == "text/csv"
+    assert b"email_001" in file.getvalue()
+    assert b"hunter" not in file.getvalue()
+    assert "records of one workflow" in refused
+
+
 def test_records_are_searched_by_their_words_and_narrowed_by_type(staff: Client, triage: Workflow) -> None:
     from records.services import WorkflowData
 
