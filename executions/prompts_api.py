@@ -44,8 +44,8 @@ class ActionSerializer(serializers.Serializer[Any]):
     """A button; its key is what an answer gives as `action`."""
 
     key = serializers.CharField()
-    label = serializers.CharField()
-    style = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # fields are taken off the class, they hide nothing
+    style = serializers.CharField()  # type: ignore[assignment]
 
 
 class PromptDetailSerializer(PromptSerializer):
@@ -53,7 +53,9 @@ class PromptDetailSerializer(PromptSerializer):
 
     message = serializers.CharField(help_text="Markdown.")
     schema = serializers.SerializerMethodField(help_text="JSON Schema (2020-12) of the answer's `data`.")
-    context = serializers.SerializerMethodField(help_text="What to show beside the form: label and value or url.")
+    context = serializers.SerializerMethodField(  # type: ignore[assignment]
+        help_text="What to show beside the form: label and value or url."
+    )
     actions = ActionSerializer(many=True)
     quorum = serializers.IntegerField(help_text="How many must choose the same action.")
     on_timeout = serializers.DictField(help_text="What happens at `due_at`.")
@@ -70,7 +72,7 @@ class PromptDetailSerializer(PromptSerializer):
 
     def get_may_answer(self, prompt: HumanPrompt) -> bool:
         is_open = prompt.status == PromptStatus.OPEN
-        return is_open and not prompts.why_not(prompt, self.context["request"].user)
+        return is_open and not prompts.why_not(prompt, self.context["request"].user)  # type: ignore[index]
 
     def get_answer(self, prompt: HumanPrompt) -> dict[str, Any] | None:
         return mask_tree(prompt.answer) if prompt.answer else None
@@ -91,7 +93,9 @@ class AnswerSerializer(serializers.Serializer[Any]):
     """An answer: one of the prompt's actions, and its fields."""
 
     action = serializers.CharField(max_length=100)
-    data = serializers.DictField(required=False, default=dict, help_text="By the prompt's schema.")
+    data = serializers.DictField(  # type: ignore[assignment]
+        required=False, default=dict, help_text="By the prompt's schema."
+    )
     comment = serializers.CharField(required=False, allow_blank=True, default="", trim_whitespace=True)
 
 

@@ -21,6 +21,7 @@ TABS = ("mine", "groups", "all", "answered", "timed_out")
 SOON = timedelta(minutes=30)
 RING = 47.1  # circumference of the countdown's ring
 ON_RUN_PAGE = 5
+ON_HOME = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,12 @@ def alike(user: Any, narrow: PromptFilter) -> list[Alike]:
 def waiting_for(user: Any, whose: str = "") -> int:
     """Return how many open prompts wait for the user, up to COUNT_CAP."""
     return asked_of(user, whose)[:COUNT_CAP].count()
+
+
+def waiting_longest(user: Any) -> list[Waiting]:
+    """Return the few that wait for the user and time out soonest. One query."""
+    rows = asked_of(user).select_related("workflow", "execution", "record").order_by("due_at", "pk")
+    return in_list(rows[:ON_HOME])
 
 
 def tab_counts(user: Any) -> dict[str, int]:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, ClassVar
 
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
 from django.db import connection
-from django.db.models import Q
 
 from connectors.effects import Effect
 from executions import prompt_fields
 from executions.prompt_people import members
+from executions.step_types.people import People, names_in, people_named
 from records.errors import SchemaInvalid, did_you_mean
 from records.schemas import check_schema
 from workflows.definition.plan import StepPlan
@@ -30,22 +25,10 @@ DEFAULT_ACTIONS = (
     {"key": "approve", "label": "Approve", "style": "primary"},
     {"key": "reject", "label": "Reject", "style": "danger"},
 )
-NAMES_KEPT_SECONDS = 10  # who is called what is looked up once for the many records of a batch
 MAX_TITLE = 300
 
 NAMES = {"type": ["string", "array"], "items": {"type": "string"}}
 DURATION = {"type": ["string", "number"], "format": "duration"}
-
-
-@dataclass(frozen=True, slots=True)
-class People:
-    """Primary keys of users and groups."""
-
-    users: tuple[int, ...] = ()
-    groups: tuple[int, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.users or self.groups)
 
 
 class HumanPrompt(StepType):
@@ -182,7 +165,8 @@ class HumanPrompt(StepType):
 
     def summary(self, config: Mapping[str, Any]) -> str:
         named = config.get("assignees")
-        said = [*_names(named.get("users")), *_names(named.get("groups"))] if isinstance(named, dict) else _names(named)
+        parts = [named.get("users"), named.get("groups")] if isinstance(named, dict) else [named]
+        said = [name for part in parts for name in names_in(part)]
         return f"Asks {', '.join(said)}" if said else "Asks whoever sees the workflow"
 
 
@@ -192,7 +176,7 @@ class HumanPrompt(StepType):
 def question(step: StepPlan, config: Mapping[str, Any], scope: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Return the prompt's columns; raises StepFailed for what templates gave that cannot be asked."""
     schema = _schema(config, step.alias)
-    people = _people(config.get("assignees"))
+    people = people_named(config.get("assignees"))
     timeout = _duration(config.get("timeout", DEFAULT_TIMEOUT), "timeout")
     actions = [_with_block(action, step, scope) for action in _actions(config)]
     return {
@@ -265,7 +249,7 @@ def _ladder(config: Mapping[str, Any], now: datetime, timeout: timedelta) -> lis
     for after in config.get("reminders", ()):
         steps.append({"at": now + _duration(after, "reminders"), "do": "remind"})
     for more in config.get("escalation", ()):
-        people = _people({"users": more.get("users"), "groups": more.get("groups")})
+        people = people_named({"users": more.get("users"), "groups": more.get("groups")})
         at = now + _duration(more["after"], "escalation")
         steps.append({"at": at, "do": "escalate", "users": people.users, "groups": people.groups})
     return sorted((step for step in steps if step["at"] < now + timeout), key=lambda step: step["at"])
@@ -276,60 +260,6 @@ def _duration(value: Any, key: str) -> timedelta:
         return parse_duration(value)
     except ValueError as error:
         raise StepFailed(f"{key}: {error}.") from error
-
-
-# --- who --------------------------------------------------------------------------------------------------------------
-
-
-def _people(said: Any) -> People:
-    """Return who is meant by names of users (or their addresses) and groups; raises StepFailed for one nobody has."""
-    if isinstance(said, Mapping):
-        users, groups = _names(said.get("users")), _names(said.get("groups"))
-        return People(found(users, (), _slot()).users, found((), groups, _slot()).groups)
-    names = _names(said)
-    return found(names, names, _slot()) if names else People()
-
-
-def _names(said: Any) -> tuple[str, ...]:
-    """Names as a list, or as one text with commas between."""
-    if said is None:
-        return ()
-    parts = said.split(",") if isinstance(said, str) else said
-    return tuple(text for part in parts if (text := str(part).strip()))
-
-
-def _slot() -> int:
-    return int(time.monotonic() // NAMES_KEPT_SECONDS)
-
-
-@lru_cache(maxsize=1024)
-def found(users: tuple[str, ...], groups: tuple[str, ...], slot: int) -> People:
-    """Two queries at most; kept for the time slot."""
-    by_name = _users(users) if users else {}
-    by_group = dict(Group.objects.filter(name__in=groups).values_list("name", "pk")) if groups else {}
-    for name in dict.fromkeys((*users, *groups)):
-        if name not in by_name and name not in by_group:
-            raise StepFailed(f"Nobody is called {name}: there is no such user or group.{_near(name)}")
-    named_groups = [by_group[name] for name in groups if name in by_group and name not in by_name]
-    return People(tuple(dict.fromkeys(by_name[name] for name in users if name in by_name)), tuple(named_groups))
-
-
-def _users(names: tuple[str, ...]) -> dict[str, int]:
-    wanted = Q(username__in=names) | Q(email__in=[name for name in names if "@" in name])
-    known: dict[str, int] = {}
-    for pk, username, address in (
-        get_user_model().objects.filter(wanted, is_active=True).values_list("pk", "username", "email")
-    ):
-        known |= {address: pk, username: pk} if address else {username: pk}
-    return known
-
-
-def _near(name: str) -> str:
-    known = [
-        *get_user_model().objects.values_list("username", flat=True)[:1000],
-        *Group.objects.values_list("name", flat=True)[:1000],
-    ]
-    return did_you_mean(name, known)
 
 
 # --- checking a definition --------------------------------------------------------------------------------------------

@@ -109,6 +109,7 @@ def prompt_live(request: HttpRequest) -> HttpResponse:
         pk__in=[text for text in seen if _is_uuid(text)][:ROWS_ON_SCREEN]
     )
     rows = in_list(on_screen.select_related("workflow", "execution", "record", "answered_by"))
+    rows.sort(key=lambda row: seen.index(str(row.prompt.pk)))
     known = {row.prompt.pk for row in rows}
     new = prompts_page(request.user, narrow).rows if narrow.is_open else []
     rows += [row for row in new if row.prompt.pk not in known]
@@ -276,7 +277,8 @@ def _after(request: HttpRequest, prompt: HumanPrompt) -> HttpResponse:
         dialog_context(found, request.user) | _following(request, found) | {"present": _present(found, request.user)}
     )
     response = render(request, "executions/_prompt_dialog.html", context | {"said": f"{prompt.title} is answered"})
-    response["HX-Push-Url"] = reverse("prompt_page", args=[found.pk])
+    if urlsplit(request.headers.get("HX-Current-URL", "")).path.startswith(reverse("prompt_list")):
+        response["HX-Push-Url"] = reverse("prompt_page", args=[found.pk])
     response["HX-Trigger"] = '{"prompt:answered": {}}'
     return response
 

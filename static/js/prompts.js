@@ -9,6 +9,9 @@ import { announce } from "./announce.js";
 import { open } from "./dialogs.js";
 
 const modal = document.getElementById("modal");
+const RING = 47.1;
+const SOON_SECONDS = 30 * 60;
+const SAID_AT_MINUTES = [30, 5, 1];
 
 // --- the dialog -----------------------------------------------------------------------------------------------------
 
@@ -63,10 +66,6 @@ async function conditions(form) {
 }
 
 // --- countdowns -----------------------------------------------------------------------------------------------------
-
-const RING = 47.1;
-const SOON_SECONDS = 30 * 60;
-const SAID_AT_MINUTES = [30, 5, 1];
 
 function words(seconds, asClock) {
   const two = (number) => String(number).padStart(2, "0");

@@ -6,7 +6,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 from executions.models import Execution, HumanPrompt
-from executions.step_types import human_prompt
+from executions.step_types import people
 from tests.executions.running import drive, email, publish, start
 
 LEAD = """
@@ -46,7 +46,7 @@ steps:
 
 
 def person(name: str, *groups: str, **over: Any) -> Any:
-    human_prompt.found.cache_clear()  # of names that an earlier test looked up
+    people.found.cache_clear()  # of names that an earlier test looked up
     user, _ = get_user_model().objects.get_or_create(username=name, defaults={"email": f"{name}@example.com", **over})
     user.groups.add(*(Group.objects.get_or_create(name=group)[0] for group in groups))
     return user

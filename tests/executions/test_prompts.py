@@ -2,8 +2,11 @@
 
 import threading
 from datetime import timedelta
+from pathlib import Path
+from textwrap import indent
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core import mail
 from django.db import connection, connections, transaction
@@ -154,6 +157,15 @@ def test_what_cannot_be_asked_is_refused_before_anything_runs(options: str, wher
 
     assert found, validate(parse(definition))
     assert any(what in problem.message for problem in found), found
+
+
+def test_the_example_of_the_documentation_can_be_published():
+    text = Path(settings.BASE_DIR, "docs/prompts.md").read_text()
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    head = lead().partition("      - alias: review")[0]
+    body = "- {alias: extract, type: set, config: {value: {amount: 1, confidence: 0.5}}}\n" + example
+
+    assert validate(parse(head + indent(body, " " * 6))) == []
 
 
 # --- answering --------------------------------------------------------------------------------------------------------

@@ -97,7 +97,8 @@ def test_answering_opens_the_next_and_the_last_closes_the_dialog():
     execution, (first, second) = ask(records=2)
     client = browser(person("owner"))
 
-    then = client.post(f"/prompts/{first.pk}/", GOOD, headers=MODAL)
+    here = {"HX-Current-URL": f"http://testserver/prompts/{first.pk}/"}
+    then = client.post(f"/prompts/{first.pk}/", GOOD, headers=MODAL | here)
     last = client.post(f"/prompts/{second.pk}/", GOOD, headers=MODAL)
 
     assert f'data-prompt="{second.pk}"' in text(then)
@@ -238,6 +239,7 @@ def test_the_live_answer_brings_rows_up_to_date_and_names_new_ones():
     rows = f"/prompts/live/?rows={first.pk},{second.pk}"
     live = text(browser(person("owner")).get(rows, headers={"HX-Request": "true"}))
 
-    assert f'<li id="prompt-{first.pk}" data-step="{execution.workflow_id} review" class="is-done">' in live
+    state = f'data-state="answered" data-step="{execution.workflow_id} review" class="is-done"'
+    assert f'<li id="prompt-{first.pk}" {state}>' in live
     assert f'<li id="prompt-{third.pk}"' in live
     assert 'id="prompt-n-mine">2' in live
