@@ -36,8 +36,16 @@ PROBLEM = inline_serializer(
 )
 
 
+# What an operation is about, by the first of these in its address.
+SUBJECTS = ("records", "variables", "data", "prompts", "executions", "workflows")
+
+
 class Schema(AutoSchema):
-    """Adds to every operation the answer it gives when it refuses."""
+    """Says of every operation what it is about and how it refuses."""
+
+    def get_tags(self) -> list[str]:
+        parts = self.path.split("/")
+        return [next((subject for subject in SUBJECTS if subject in parts), "entry")]
 
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)

@@ -34,6 +34,7 @@ EXECUTION = "executions/<name:execution>"
 urlpatterns = [
     path("", views.Root.as_view(), name="api-root"),
     path("schema", views.Description.as_view(), name="api-schema"),
+    path("docs", views.docs, name="api-docs"),
     path("workflows", workflows.Workflows.as_view(), name="api-workflows"),
     path(WORKFLOW, workflows.WorkflowDetail.as_view(), name="api-workflow"),
     path(f"{WORKFLOW}/definition", workflows.WorkflowDefinition.as_view()),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
 from django.urls import Resolver404, resolve
 from django.views.decorators.csrf import csrf_exempt
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema, inline_serializer
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework import serializers
@@ -23,6 +27,7 @@ ENTRIES = {
     "executions": "api-executions",
     "prompts": "api-prompts",
     "schema": "api-schema",
+    "docs": "api-docs",
 }
 
 
@@ -31,7 +36,6 @@ class Root(APIView):
 
     @extend_schema(
         operation_id="get_root",
-        tags=["entry"],
         responses=inline_serializer(
             "Root", {"user": serializers.CharField(), **{name: serializers.URLField() for name in ENTRIES}}
         ),
@@ -45,6 +49,36 @@ class Description(SpectacularAPIView):
     """The OpenAPI 3.1 document: nothing in it is secret, and generators fetch it without signing in."""
 
     permission_classes = [AllowAny]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One request of the description."""
+
+    name: str
+    method: str
+    path: str
+    does: str
+    parameters: list[str]
+
+
+def docs(request: HttpRequest) -> HttpResponse:
+    """Show every request there is as a page."""
+    groups = [{"name": name, "operations": found} for name, found in _operations().items()]
+    return render(request, "director/api_docs.html", {"groups": groups})
+
+
+@cache
+def _operations() -> dict[str, list[Operation]]:
+    """Return the requests by what they are about."""
+    groups: dict[str, list[Operation]] = {}
+    description: Any = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    for path, methods in description["paths"].items():
+        for method, said in methods.items():
+            named = [each["name"] for each in said.get("parameters", ()) if each["in"] != "path"]
+            operation = Operation(said["operationId"], method.upper(), path, said["description"], named)
+            groups.setdefault(said["tags"][0], []).append(operation)
+    return groups
 
 
 @extend_schema(exclude=True)

@@ -73,7 +73,7 @@ class StatsSerializer(serializers.Serializer[Any]):
 class Data(DataView):
     """What a workflow knows."""
 
-    @extend_schema(operation_id="get_data", tags=["data"], parameters=[DataQuery], responses=DataSerializer)
+    @extend_schema(operation_id="get_data", parameters=[DataQuery], responses=DataSerializer)
     def get(self, request: Request, workflow: str) -> Response:
         """Return variables (on the first page) and records, secrets masked."""
         data = self.open_data(request, workflow)
@@ -87,9 +87,7 @@ class Data(DataView):
         )
         return Response({**found, "next": next_url(request, found["next"] or None)})
 
-    @extend_schema(
-        operation_id="clear_data", tags=["data"], parameters=[ClearQuery], responses={200: ClearedSerializer}
-    )
+    @extend_schema(operation_id="clear_data", parameters=[ClearQuery], responses={200: ClearedSerializer})
     def delete(self, request: Request, workflow: str) -> Response:
         """Delete the variables or records, or both, whose key or id fits the pattern."""
         query = read_query(request, ClearQuery)
@@ -100,7 +98,7 @@ class Data(DataView):
 class Stats(DataView):
     """How much a workflow knows."""
 
-    @extend_schema(operation_id="get_data_stats", tags=["data"], responses=StatsSerializer)
+    @extend_schema(operation_id="get_data_stats", responses=StatsSerializer)
     def get(self, request: Request, workflow: str) -> Response:
         """Return how many variables and records there are, by type, kind and status."""
         return Response(self.open_data(request, workflow).stats())

@@ -76,6 +76,17 @@ def test_a_session_needs_the_csrf_token_to_write(people: Personas) -> None:
     assert "CSRF" in refused.json()["detail"]
 
 
+def test_every_request_is_shown_on_a_page(people: Personas) -> None:
+    browser = Client()
+    browser.force_login(people.owner.user)
+
+    page = browser.get("/api/docs").content.decode()
+
+    assert "/api/workflows/{workflow}/executions" in page
+    assert "Idempotency-Key" in page
+    assert Client().get("/api/docs").status_code == 302
+
+
 def test_an_address_that_does_not_exist_is_a_problem_and_a_slash_too_many_is_forgiven(people: Personas) -> None:
     missing = people.owner.get("/api/workflow")
 
