@@ -1,0 +1,138 @@
+"""What is refused of bulk operations, imports and exports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from records.errors.data import RecordError, did_you_mean
+
+
+class BulkInvalid(RecordError):
+    """A bulk operation that cannot be done as it was asked for."""
+
+    code = "bulk_invalid"
+    http_status = 422
+
+    def __init__(self, part: str, rule: str, known: Sequence[str] = ()) -> None:
+        super().__init__(part, rule, known)
+        self.part, self.rule, self.known = part, rule, known
+
+    @property
+    def message(self) -> str:
+        choices = f": {', '.join(self.known)}" if self.known else ""
+        return f'The bulk operation\'s "{self.part}": {self.rule}{choices}.'
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"part": self.part, "known": list(self.known)}
+
+
+class BulkGrown(RecordError):
+    """Many more records match than the person was told."""
+
+    code = "bulk_grown"
+    http_status = 409
+
+    def __init__(self, shown: int, total: int) -> None:
+        super().__init__(shown, total)
+        self.shown, self.total = shown, total
+
+    @property
+    def message(self) -> str:
+        return (
+            f"{self.total:,} records match by now, not {self.shown:,}. Look at them again, then confirm the new number."
+        )
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"shown": self.shown, "total": self.total}
+
+
+class BulkNotFound(RecordError):
+    code = "bulk_not_found"
+    http_status = 404
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(operation)
+        self.operation = operation
+
+    @property
+    def message(self) -> str:
+        return f"There is no bulk operation {self.operation} in this workflow."
+
+
+class BulkOver(RecordError):
+    code = "bulk_over"
+    http_status = 409
+
+    def __init__(self, status: str) -> None:
+        super().__init__(status)
+        self.status = status
+
+    @property
+    def message(self) -> str:
+        return f"The bulk operation is {self.status} already; there is nothing to cancel."
+
+
+class ExportTooWide(RecordError):
+    code = "export_too_wide"
+    http_status = 422
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    @property
+    def message(self) -> str:
+        return (
+            f"The records have more than {self.limit:,} different fields, too many for the columns of a CSV file. "
+            "Choose columns, or export as JSON Lines."
+        )
+
+
+class ImportInvalid(RecordError):
+    """A file or its mapping that cannot be imported as it is."""
+
+    code = "import_invalid"
+    http_status = 422
+
+    def __init__(self, part: str, rule: str, known: Sequence[str] = ()) -> None:
+        super().__init__(part, rule, known)
+        self.part, self.rule, self.known = part, rule, known
+
+    @property
+    def message(self) -> str:
+        return f'The import\'s "{self.part}" {self.rule}.{did_you_mean(self.part.split(" ")[-1], self.known)}'
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"part": self.part, "known": list(self.known)}
+
+
+class ImportNotFound(RecordError):
+    code = "import_not_found"
+    http_status = 404
+
+    def __init__(self, upload: str) -> None:
+        super().__init__(upload)
+        self.upload = upload
+
+    @property
+    def message(self) -> str:
+        return f"There is no import {self.upload} in this workflow. An upload that is not confirmed is kept for a day."
+
+
+class ImportOver(RecordError):
+    """An import that was confirmed or has ended already."""
+
+    code = "import_over"
+    http_status = 409
+
+    def __init__(self, status: str) -> None:
+        super().__init__(status)
+        self.status = status
+
+    @property
+    def message(self) -> str:
+        return f"The import is {self.status} already. Upload the file again to import it once more."

@@ -1,0 +1,98 @@
+"""What is refused of variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from director.errors import DirectorError
+from records.errors.data import did_you_mean
+
+
+class VariableError(DirectorError):
+    code = "variable"
+
+
+class VariableNotFound(VariableError):
+    code = "variable_not_found"
+    http_status = 404
+
+    def __init__(self, workflow: str, key: str, known: Sequence[str] = ()) -> None:
+        super().__init__(workflow, key, known)
+        self.workflow, self.key, self.known = workflow, key, known
+
+    @property
+    def message(self) -> str:
+        return f'Workflow "{self.workflow}" has no variable "{self.key}".{did_you_mean(self.key, self.known)}'
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"key": self.key}
+
+
+class VariableInvalid(VariableError):
+    """A value that breaks the variable's schema, or that the operation cannot work with."""
+
+    code = "variable_invalid"
+    http_status = 422
+
+    def __init__(self, key: str, problems: Sequence[Mapping[str, object]]) -> None:
+        super().__init__(key, problems)
+        self.key, self.problems = key, problems
+
+    @property
+    def message(self) -> str:
+        told = "; ".join(f"{problem['path'] or 'the value'}: {problem['message']}" for problem in self.problems)
+        return f'Variable "{self.key}" cannot be set: {told}'
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"key": self.key, "problems": list(self.problems)}
+
+
+class VariableKeyInvalid(VariableError):
+    code = "variable_key_invalid"
+    http_status = 422
+
+    def __init__(self, key: str, rule: str) -> None:
+        super().__init__(key, rule)
+        self.key, self.rule = key, rule
+
+    @property
+    def message(self) -> str:
+        return f'The variable key "{self.key[:100]}" {self.rule}.'
+
+
+class VariableChanged(VariableError):
+    """Someone else set the variable since it was read."""
+
+    code = "variable_changed"
+    http_status = 409
+
+    def __init__(self, key: str, expected: int, revision: int) -> None:
+        super().__init__(key, expected, revision)
+        self.key, self.expected, self.revision = key, expected, revision
+
+    @property
+    def message(self) -> str:
+        return (
+            f'Variable "{self.key}" is at revision {self.revision}, you meant revision {self.expected}: it was set '
+            "meanwhile. Read it again, then set it."
+        )
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"key": self.key, "expected_revision": self.expected, "revision": self.revision}
+
+
+class RevealRefused(VariableError):
+    code = "reveal_refused"
+    http_status = 403
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    @property
+    def message(self) -> str:
+        return f'The value of "{self.key}" is sensitive. Only the owner of its workflow may have it shown.'
