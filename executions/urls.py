@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from executions.views import actions, lists, monitor, prompts, record_edits, records, steps, workflows
+from executions.views import actions, lists, monitor, prompts, record_edits, records, steps, variables, workflows
 
 urlpatterns = [
     path("workflows/", workflows.workflow_list, name="workflow_list"),
@@ -29,6 +29,10 @@ urlpatterns = [
     path("prompts/<uuid:pk>/fields/", prompts.prompt_fields_shown, name="prompt_fields_shown"),
     path("prompts/<uuid:pk>/file/<str:field>/", prompts.prompt_file, name="prompt_file"),
     path("executions/<int:number>/prompts/", prompts.execution_prompts, name="execution_prompts"),
+    path("variables/", variables.variable_list, name="variable_list"),
+    path("variables/set/", variables.variable_save, name="variable_save"),
+    path("variables/delete/", variables.variable_delete, name="variable_delete"),
+    path("variables/reveal/", variables.variable_reveal, name="variable_reveal"),
     path("records/<uuid:pk>/", records.record_page, name="record_page"),
     path("records/<uuid:pk>/live/", records.record_live, name="record_live"),
     path("records/<uuid:pk>/raw.json", records.record_raw, name="record_raw"),

@@ -136,8 +136,12 @@ def _number(text: str) -> int:
 
 @require_GET
 def bulk_toast(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The toast again, until the operation is over."""
-    return render(request, "records/_bulk_toast.html", _told(_operation_for(request.user, pk)))
+    """The toast again, until the operation is over; then the list that it was started from looks again."""
+    operation = _operation_for(request.user, pk)
+    response = render(request, "records/_bulk_toast.html", _told(operation))
+    if operation.is_over:
+        response["HX-Trigger"] = "bulk-over"
+    return response
 
 
 @require_GET

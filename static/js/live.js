@@ -80,7 +80,10 @@ function show(html, source) {
   const rows = [...template.content.querySelectorAll("tr[id], li[id]")].filter((row) => !parts.some((part) => part.contains(row)));
   for (const part of parts) morph(part);
   for (const row of rows) morph(row);
-  if (source.dataset.liveNew) tellNew(source, rows);
+  if (source.dataset.liveNew) {
+    tellNew(source, rows);
+    dimStale(source, rows);
+  }
 }
 
 function fill(list, content) {
@@ -128,6 +131,12 @@ function flash(row) {
   row.classList.remove("flash");
   void row.offsetWidth; // begins the animation anew
   row.classList.add("flash");
+}
+
+// A row that the list would not show any more stays where it is until the list is asked for again.
+function dimStale(source, rows) {
+  const shown = new Set(rows.map((row) => row.id));
+  for (const row of source.querySelectorAll("tbody tr[id]")) row.classList.toggle("is-stale", !shown.has(row.id));
 }
 
 function tellNew(source, rows) {
