@@ -217,6 +217,8 @@ SPECTACULAR_SETTINGS = {
         "StepStatus": "executions.states.StepStatus",
         "RecordStatus": "records.states.RecordStatus",
         "PromptStatus": "executions.models.PromptStatus",
+        "ExecutionBulkKind": "executions.models.ExecutionBulkKind",
+        "BulkKind": "records.models.BulkKind",
     },
 }
 

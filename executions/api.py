@@ -1,11 +1,10 @@
-"""The REST interface of executions: start, look, list the journal, retry, pause, resume, cancel."""
+"""The REST interface of executions: start, look, list the journal, retry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +13,7 @@ from rest_framework.views import APIView
 from director.api.paging import PageQuery, page_of
 from director.api.reading import idempotency_key, prefixed, read_body, read_query
 from director.api.schema import page_shape
-from executions import control, retry, services
+from executions import retry, services
 from executions.models import Execution, ExecutionStep, TriggerType
 from executions.queries.lists import PEOPLE, ExecutionFilter, with_records
 from executions.queries.progress import progress
@@ -51,7 +50,7 @@ class StartedSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     number = serializers.IntegerField()
     workflow = serializers.CharField(source="workflow.slug")
-    version = serializers.IntegerField(source="version.number")
+    version = serializers.IntegerField(source="version.number", allow_null=True, help_text="Null for a draft.")
     labels = serializers.DictField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
     url = serializers.HyperlinkedIdentityField("api-execution", lookup_field="number", lookup_url_kwarg="execution")
@@ -203,7 +202,7 @@ class ExecutionDetail(APIView):
     @extend_schema(operation_id="get_execution", responses=ExecutionDetailSerializer)
     def get(self, request: Request, execution: str) -> Response:
         """Return the execution, by number or id, with its progress."""
-        return _detail(request, services.get_execution_for(request.user, execution))
+        return detail(request, services.get_execution_for(request.user, execution))
 
 
 class Steps(APIView):
@@ -239,7 +238,7 @@ class RetryFailed(APIView):
     def post(self, request: Request, execution: str) -> Response:
         """Let the failed records go on from the step that failed."""
         found = services.get_execution_for(request.user, execution)
-        return _retried(request, retry.retry_failed(found, user=request.user))
+        return retried(request, retry.retry_failed(found, user=request.user))
 
 
 class RetryFailedRecords(APIView):
@@ -249,56 +248,16 @@ class RetryFailedRecords(APIView):
     def post(self, request: Request, workflow: str) -> Response:
         """Let every failed record of the workflow go on from the step that failed."""
         found = get_workflow_for(request.user, workflow)
-        return _retried(request, retry.retry_records(found.pk, user=request.user))
+        return retried(request, retry.retry_records(found.pk, user=request.user))
 
 
-class ControlSerializer(serializers.Serializer[Any]):
-    """Why, and for what. Without `records` the whole execution is meant."""
-
-    records = serializers.ListField(
-        child=serializers.CharField(), required=False, help_text="Record ids: only the work on these."
-    )
-    reason = serializers.CharField(required=False, max_length=1000, help_text="Kept on the execution.")
-
-
-class Control(APIView):
-    """A control of an execution; `move` does it and refuses what the execution's status does not allow."""
-
-    move: Callable[..., Execution]
-
-    @extend_schema(request=ControlSerializer, responses=ExecutionDetailSerializer)
-    def post(self, request: Request, execution: str) -> Response:
-        found = services.get_execution_for(request.user, execution)
-        asked = read_body(request, ControlSerializer)
-        return _detail(request, self.move(found, user=request.user, **asked))
-
-
-@extend_schema_view(post=extend_schema(operation_id="pause_execution"))
-class Pause(Control):
-    """Hold the execution: every record stops at its next step boundary."""
-
-    move = staticmethod(control.pause)
-
-
-@extend_schema_view(post=extend_schema(operation_id="resume_execution"))
-class Resume(Control):
-    """Let a paused execution go on where it stopped."""
-
-    move = staticmethod(control.resume)
-
-
-@extend_schema_view(post=extend_schema(operation_id="cancel_execution"))
-class Cancel(Control):
-    """End the execution; records that were not done become discovered again."""
-
-    move = staticmethod(control.cancel)
-
-
-def _detail(request: Request, execution: Execution) -> Response:
+def detail(request: Request, execution: Execution) -> Response:
+    """Answer with the execution and its progress."""
     found = progress(execution)
     whole = {"execution": execution, "records": found.records, "progress": found}
     return Response(ExecutionDetailSerializer(whole, context={"request": request}).data)
 
 
-def _retried(request: Request, retried: retry.Retried) -> Response:
-    return Response(RetriedSerializer(retried, context={"request": request}).data, status.HTTP_202_ACCEPTED)
+def retried(request: Request, done: retry.Retried) -> Response:
+    """Answer with how many records go on, and where."""
+    return Response(RetriedSerializer(done, context={"request": request}).data, status.HTTP_202_ACCEPTED)

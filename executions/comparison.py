@@ -132,7 +132,7 @@ def differences(
 ) -> list[Difference]:
     """Return what is not the same, by record and step, a page at a time. One query."""
     frame, alias = after or (0, "")
-    parameters = {"a": a.pk, "b": b.pk, "step": step, "verdicts": list(verdicts), "limit": limit}
+    parameters: dict[str, Any] = {"a": a.pk, "b": b.pk, "step": step, "verdicts": list(verdicts), "limit": limit}
     with connection.cursor() as cursor:
         query = DIFFERENCES.format(pairs=pairs or _pairs(a, b))
         cursor.execute(query, {**parameters, "after_frame": frame, "after_step": alias})

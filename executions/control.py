@@ -267,15 +267,23 @@ def _told(records: Collection[str], changes: Modifications | None) -> dict[str, 
 
 
 def _settled(execution: Execution) -> Execution:
-    """Bring the run's status in line at once where nothing of it is being walked."""
-    with connect(application_name="director control") as session:
-        settle.wake(session, execution.pk, compile_plan(execution.version))
-        settle.settle(session, execution.pk)
+    """Bring the run's status in line at once where nothing of it is being walked; after the caller's commit."""
+    transaction.on_commit(lambda: _settle(execution))
     return _announced(execution)
 
 
+def _settle(execution: Execution) -> None:
+    with connect(application_name="director control") as session:
+        settle.wake(session, execution.pk, compile_plan(execution.version))
+        settle.settle(session, execution.pk)
+
+
 def _announced(execution: Execution) -> Execution:
+    transaction.on_commit(lambda: _tell(execution))
+    return execution
+
+
+def _tell(execution: Execution) -> None:
     attention.call(execution.pk)
     execution.refresh_from_db()
     events.execution_changed(execution.number, execution.status)
-    return execution

@@ -44,7 +44,8 @@ class Execution(models.Model):
     replay_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replays")
     # What people said should be otherwise: see `executions.overrides`.
     overrides = models.JSONField(default=dict, blank=True)
-    # Where walks stop: {"steps": [alias], "records": [primary key]}; travels with every commit like `control`.
+    # Where walks stop, travels with every commit like `control`: {"steps": [alias], "records": [key], "cancelled": [key],
+    # "only": {iterate: [key]} (all others are held), "changes": how often people changed what slices go by}.
     breakpoints = models.JSONField(default=dict, blank=True)
     # When a pause ends by itself, and how: resume or cancel.
     pause_until = models.DateTimeField(null=True, blank=True)
@@ -357,3 +358,63 @@ class ExecutionCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.alias} {self.status}: {self.count}"
+
+
+class ExecutionBulkKind(models.TextChoices):
+    """What may be done to all executions that match a filter."""
+
+    CANCEL = "cancel"
+    REPLAY = "replay"
+
+
+class ExecutionBulk(models.Model):
+    """One thing done to all executions that matched when it began, one by one in the background."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=6, choices=ExecutionBulkKind)
+    filter = models.JSONField(default=dict)
+    # What a replay is asked for: see `executions.bulk`.
+    parameters = models.JSONField(default=dict)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    reason = models.TextField(blank=True)
+    # What has become of them; once it is finished, total = done + refused.
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now())
+    # When it last got on; an open one that did not for long has lost its worker.
+    worked_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "execution_bulks"
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(finished_at__isnull=True) | Q(total=F("done") + F("refused")), name="execution_bulk_adds_up"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("actor", "-id"), name="execution_bulk_by_actor"),
+            models.Index(fields=("worked_at",), condition=Q(finished_at__isnull=True), name="execution_bulk_open"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.total} executions"
+
+
+class ExecutionBulkItem(models.Model):
+    """One execution of a bulk operation. outcome: "" while it is to be done, else done or refused with the reason."""
+
+    bulk = models.ForeignKey(ExecutionBulk, on_delete=models.CASCADE, related_name="items")
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="+")
+    outcome = models.CharField(max_length=7, blank=True, db_default="")
+    reason = models.TextField(blank=True, db_default="")
+    # The replay that was started.
+    result = models.ForeignKey(Execution, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        db_table = "execution_bulk_items"
+        constraints = (models.UniqueConstraint(fields=("bulk", "execution"), name="execution_bulk_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.execution} {self.outcome or 'to do'}"

@@ -141,3 +141,44 @@ class ReplayRefused(ExecutionError):
     @property
     def data(self) -> dict[str, Any]:
         return {"reasons": self.reasons}
+
+
+class BulkNotFound(ExecutionError):
+    code = "execution_bulk_not_found"
+    http_status = 404
+
+    def __init__(self, bulk: str) -> None:
+        super().__init__(bulk)
+        self.bulk = bulk
+
+    @property
+    def message(self) -> str:
+        return f"There is no bulk operation {self.bulk} on executions, or it is somebody else's."
+
+
+class BulkFilterRefused(ExecutionError):
+    code = "bulk_filter_refused"
+    http_status = 422
+
+    def __init__(self, part: str, known: Iterable[str]) -> None:
+        super().__init__(part, list(known))
+        self.part, self.known = part, list(known)
+
+    @property
+    def message(self) -> str:
+        near = next(iter(get_close_matches(self.part, self.known, n=1)), None)
+        hint = f' Did you mean "{near}"?' if near else ""
+        return f'Executions cannot be filtered by "{self.part}"; the parts are {", ".join(self.known)}.{hint}'
+
+
+class NoDraft(ExecutionError):
+    code = "no_draft"
+    http_status = 404
+
+    def __init__(self, workflow: str) -> None:
+        super().__init__(workflow)
+        self.workflow = workflow
+
+    @property
+    def message(self) -> str:
+        return f"Workflow {self.workflow} has no draft. Name the number of a published version."

@@ -101,7 +101,8 @@ def decide(
     plan = compile_plan(execution.version)
     if step not in plan.steps:
         raise StepUnknown(step, f"The version of execution #{execution.number}", plan.steps)
-    for record_id in records or [None]:
+    named: list[str | None] = [*records] or [None]
+    for record_id in named:
         frame = _failed_frame(execution, record_id)
         if frame.at_step != step:
             raise NotInterrupted(step, f"not where {record_id or 'the run'} failed")

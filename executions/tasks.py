@@ -9,11 +9,12 @@ import psycopg
 from celery import shared_task
 from django.db import OperationalError, close_old_connections
 
-from executions import control, prompt_due, retention
+from executions import bulk, control, prompt_due, retention
 from executions.engine import slice as engine_slice
 from executions.engine import sweep as engine_sweep
 from executions.errors import LeaseLost
 from executions.nudge import nudge
+from records.nudge import nudge as ask_again
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ def sweep() -> None:
     try:
         engine_sweep.sweep()
         control.end_pauses()
+        bulk.resume_stalled()
         prompt_due.expire_due()
         if prompt_due.is_news_due():
             tell_of_prompts.delay()
@@ -56,3 +58,16 @@ def tell_of_prompts() -> None:
 def remove_expired() -> None:
     """Remove what belongs to runs that ended long ago."""
     retention.remove_expired()
+
+
+@shared_task(name=bulk.TASK)
+def run_bulk(bulk_id: str) -> None:
+    """Work on a bulk operation for some seconds; ask for another go when there is more to do."""
+    try:
+        more = bulk.run(UUID(bulk_id))
+    except (psycopg.OperationalError, OperationalError) as error:
+        logger.warning("the database went away (%s); the sweep takes it up again", error)
+        close_old_connections()
+    else:
+        if more:
+            ask_again(bulk.TASK, UUID(bulk_id))

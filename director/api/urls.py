@@ -5,8 +5,10 @@ from django.urls.converters import StringConverter
 
 from director.api import views
 from executions import api as executions
+from executions import control_api as control
 from executions import history_api
 from executions import prompts_api as prompts
+from executions import replay_api as replay
 from records.api import bulk, data, records, transfer, variables
 from workflows import api as workflows
 
@@ -39,6 +41,7 @@ urlpatterns = [
     path(WORKFLOW, workflows.WorkflowDetail.as_view(), name="api-workflow"),
     path(f"{WORKFLOW}/definition", workflows.WorkflowDefinition.as_view()),
     path(f"{WORKFLOW}/executions", executions.WorkflowExecutions.as_view()),
+    path(f"{WORKFLOW}/shadow-replays", replay.ShadowReplay.as_view()),
     path(f"{WORKFLOW}/data", data.Data.as_view()),
     path(f"{WORKFLOW}/data/stats", data.Stats.as_view()),
     path(f"{WORKFLOW}/variables", variables.VariableList.as_view()),
@@ -58,13 +61,31 @@ urlpatterns = [
     path(f"{WORKFLOW}/records/<names:record_id>/history", history_api.RecordHistory.as_view()),
     path(f"{WORKFLOW}/records/<names:record_id>", records.RecordDetail.as_view()),
     path("executions", executions.Executions.as_view(), name="api-executions"),
+    path("executions/bulk", control.ExecutionBulkStart.as_view()),
+    path("executions/bulk/<uuid:operation>", control.ExecutionBulkDetail.as_view(), name="api-execution-bulk"),
+    path("executions/bulk/<uuid:operation>/outcomes", control.ExecutionBulkItems.as_view()),
     path(EXECUTION, executions.ExecutionDetail.as_view(), name="api-execution"),
     path(f"{EXECUTION}/steps", executions.Steps.as_view()),
     path(f"{EXECUTION}/steps/<int:step>", executions.StepDetail.as_view()),
     path(f"{EXECUTION}/retry-failed", executions.RetryFailed.as_view()),
-    path(f"{EXECUTION}/pause", executions.Pause.as_view()),
-    path(f"{EXECUTION}/resume", executions.Resume.as_view()),
-    path(f"{EXECUTION}/cancel", executions.Cancel.as_view()),
+    path(f"{EXECUTION}/pause", control.Pause.as_view()),
+    path(f"{EXECUTION}/resume", control.Resume.as_view()),
+    path(f"{EXECUTION}/change", control.Change.as_view()),
+    path(f"{EXECUTION}/cancel", control.Cancel.as_view()),
+    path(f"{EXECUTION}/interventions", control.Interventions.as_view()),
+    path(f"{EXECUTION}/outcome", control.Outcome.as_view()),
+    path(f"{EXECUTION}/waiting", control.Waiting.as_view()),
+    path(f"{EXECUTION}/replay", replay.Replay.as_view()),
+    path(f"{EXECUTION}/replay/preview", replay.ReplayPreview.as_view()),
+    path(f"{EXECUTION}/replay/<name:step>", replay.ReplayStep.as_view()),
+    path(f"{EXECUTION}/shadow", replay.ShadowReport.as_view()),
+    path(f"{EXECUTION}/shadow/records", replay.ShadowRecords.as_view()),
+    path(f"{EXECUTION}/interrupted", replay.Interrupted.as_view()),
+    path(f"{EXECUTION}/decide", replay.Decide.as_view()),
+    path(f"{EXECUTION}/repair", replay.Repair.as_view()),
+    path(f"{EXECUTION}/retry-group", replay.RetryGroup.as_view()),
+    path(f"{EXECUTION}/compare/<name:other>", replay.Compare.as_view()),
+    path(f"{EXECUTION}/compare/<name:other>/differences", replay.Differences.as_view()),
     path(f"{EXECUTION}/human-prompt/<str:step>/respond", prompts.Respond.as_view()),
     path("prompts", prompts.Prompts.as_view(), name="api-prompts"),
     path("prompts/<str:prompt>", prompts.PromptDetail.as_view(), name="api-prompt"),

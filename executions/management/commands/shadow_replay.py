@@ -16,6 +16,7 @@ from director.errors import DirectorError
 from executions import shadow
 from executions.management.commands.run_workflow import find_workflow
 from executions.models import Execution
+from executions.refusals import NoDraft
 from executions.watching import watch
 from workflows.models import VersionStatus, Workflow, WorkflowVersion
 from workflows.services import get_version
@@ -69,7 +70,7 @@ def _version(workflow: Workflow, asked: str) -> WorkflowVersion:
     if asked == "draft":
         found = workflow.versions.filter(status=VersionStatus.DRAFT).first()
         if found is None:
-            raise CommandError(f"{workflow.slug} has no draft. Name a published version: --version 3.")
+            raise NoDraft(workflow.slug)
         return found
     if not asked.isdecimal():
         raise CommandError(f"--version is the number of a version or `draft`, not {asked!r}.")

@@ -1,0 +1,330 @@
+"""The REST interface of control: pause, resume, change and cancel executions, one or many; what was done and why."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+from director.api.paging import PageQuery, page_of
+from director.api.reading import read_body, read_query
+from director.api.schema import page_shape
+from executions import bulk, control, modifications
+from executions.api import ExecutionDetailSerializer, detail
+from executions.models import (
+    Execution,
+    ExecutionBulk,
+    ExecutionBulkItem,
+    ExecutionBulkKind,
+    ExecutionIntervention,
+)
+from executions.modifications import Modifications
+from executions.queries.outcome import outcome
+from executions.services import get_execution_for
+from executions.states import ExecutionStatus, FrameStatus
+from executions.waiting import why_execution, why_record
+from records.api.base import MaskedField
+from records.models import WorkflowRecord
+from workflows.definition.compile import compile_plan
+from workflows.models import WorkflowVersion
+
+MAX_PAUSE_SECONDS = 31 * 24 * 3600
+CHANGES = (
+    'What is to be otherwise: `{"steps": {"classify": {"input": {"model": "large"}}, "send": {"records": {"email_001": '
+    '{"output": {"id": "m-7"}}}}}, "records": {"email_001": {"fields.amount": 41}}, "variables": {"limit": 10}}`.'
+)
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    """Why."""
+
+    reason = serializers.CharField(
+        required=False, max_length=1000, allow_blank=True, help_text="Kept on the execution."
+    )
+
+
+class RecordsSerializer(ReasonSerializer):
+    """Why, and for what. Without `records` the whole execution is meant."""
+
+    records = serializers.ListField(
+        child=serializers.CharField(max_length=255), required=False, help_text="Record ids: only the work on these."
+    )
+
+
+class PauseRequestSerializer(RecordsSerializer):
+    """What to hold back."""
+
+    steps = serializers.ListField(
+        child=serializers.CharField(max_length=100), required=False, help_text="Stop only before these steps."
+    )
+    seconds = serializers.IntegerField(
+        min_value=1, max_value=MAX_PAUSE_SECONDS, required=False, help_text="How long at most."
+    )
+    then = serializers.ChoiceField(control.LIMITS, required=False, help_text="What follows after that time.")
+
+
+class ResumeSerializer(RecordsSerializer):
+    """What goes on, and with which changes."""
+
+    changes = serializers.DictField(required=False, help_text=CHANGES)
+    keep_breakpoints = serializers.BooleanField(
+        required=False, help_text="Records that have not come to a named step yet still stop before it."
+    )
+
+
+class ChangeRequestSerializer(ReasonSerializer):
+    """What is to be otherwise from the next step boundary on."""
+
+    changes = serializers.DictField(help_text=CHANGES)
+
+
+class InterventionSerializer(serializers.Serializer[Any]):
+    """What a person did to the execution: paused, resumed, changed, cancelled, decided, repaired, retried, replayed."""
+
+    id = serializers.IntegerField()
+    kind = serializers.CharField()
+    by = serializers.CharField(source="user.username", allow_null=True, default=None)
+    reason = serializers.CharField(allow_blank=True)
+    changes = MaskedField()
+    at = serializers.DateTimeField()
+
+
+class EffectDoneSerializer(serializers.Serializer[Any]):
+    """How often a step's outside effect happened, may have happened, and failed."""
+
+    step = serializers.CharField()
+    effect = serializers.CharField()
+    happened = serializers.IntegerField()
+    uncertain = serializers.IntegerField()
+    failed = serializers.IntegerField()
+
+
+class RunOutcomeSerializer(serializers.Serializer[Any]):
+    """What was and what was not done."""
+
+    status = serializers.ChoiceField(ExecutionStatus.choices)
+    records = serializers.DictField(child=serializers.IntegerField())
+    midway = serializers.IntegerField(help_text="Of the cancelled records, those that had begun.")
+    effects = EffectDoneSerializer(many=True)
+    sentence = serializers.CharField()
+
+
+class WaitingQuery(serializers.Serializer[Any]):
+    """Of what it is asked."""
+
+    record = serializers.CharField(required=False, help_text="A record id; the execution itself when not said.")
+
+
+class WaitingSerializer(serializers.Serializer[Any]):
+    """Why it does not run, in one sentence; empty when it does, or when it is over."""
+
+    why = serializers.CharField(allow_blank=True)
+
+
+class Pause(APIView):
+    """Holding an execution back."""
+
+    @extend_schema(operation_id="pause_execution", request=PauseRequestSerializer, responses=ExecutionDetailSerializer)
+    def post(self, request: Request, execution: str) -> Response:
+        """Hold the execution, some records, or every record before some steps, at the next step boundary."""
+        found = get_execution_for(request.user, execution)
+        asked = read_body(request, PauseRequestSerializer)
+        seconds = asked.pop("seconds", None)
+        lasting = timedelta(seconds=seconds) if seconds else None
+        return detail(request, control.pause(found, user=request.user, lasting=lasting, **asked))
+
+
+class Resume(APIView):
+    """Letting an execution go on."""
+
+    @extend_schema(operation_id="resume_execution", request=ResumeSerializer, responses=ExecutionDetailSerializer)
+    def post(self, request: Request, execution: str) -> Response:
+        """Let what is paused go on where it stopped, with changes if you say any."""
+        found = get_execution_for(request.user, execution)
+        asked = read_body(request, ResumeSerializer)
+        changes = changes_of(asked.pop("changes", {}), found)
+        return detail(request, control.resume(found, user=request.user, changes=changes, **asked))
+
+
+class Change(APIView):
+    """Changing an execution that is not over."""
+
+    @extend_schema(operation_id="change_execution", request=ChangeRequestSerializer, responses=ExecutionDetailSerializer)
+    def post(self, request: Request, execution: str) -> Response:
+        """Change inputs or outputs of steps, record data or variables, from the next step boundary on."""
+        found = get_execution_for(request.user, execution)
+        asked = read_body(request, ChangeRequestSerializer)
+        changes = changes_of(asked.pop("changes"), found)
+        return detail(request, control.change(found, changes, user=request.user, **asked))
+
+
+class Cancel(APIView):
+    """Ending an execution."""
+
+    @extend_schema(operation_id="cancel_execution", request=RecordsSerializer, responses=ExecutionDetailSerializer)
+    def post(self, request: Request, execution: str) -> Response:
+        """End the execution, or its work on some records; records that were not done become discovered again."""
+        found = get_execution_for(request.user, execution)
+        asked = read_body(request, RecordsSerializer)
+        return detail(request, control.cancel(found, user=request.user, **asked))
+
+
+class Interventions(APIView):
+    """What people did to an execution."""
+
+    @extend_schema(
+        operation_id="list_interventions", parameters=[PageQuery], responses=page_shape(InterventionSerializer)
+    )
+    def get(self, request: Request, execution: str) -> Response:
+        """List who changed what of the execution and why, newest first."""
+        found = get_execution_for(request.user, execution)
+        rows = ExecutionIntervention.objects.filter(execution=found).select_related("user")
+        return page_of(request, rows, read_query(request, PageQuery), InterventionSerializer, newest_first=True)
+
+
+class Outcome(APIView):
+    """What an execution did."""
+
+    @extend_schema(operation_id="get_outcome", responses=RunOutcomeSerializer)
+    def get(self, request: Request, execution: str) -> Response:
+        """Tell what was and was not done: records by status, effects that happened or may have."""
+        return Response(RunOutcomeSerializer(outcome(get_execution_for(request.user, execution))).data)
+
+
+class Waiting(APIView):
+    """Why something does not run."""
+
+    @extend_schema(operation_id="get_waiting", parameters=[WaitingQuery], responses=WaitingSerializer)
+    def get(self, request: Request, execution: str) -> Response:
+        """Tell in one sentence why the execution, or the work on one of its records, does not go on."""
+        found = get_execution_for(request.user, execution)
+        query = read_query(request, WaitingQuery)
+        if "record" not in query:
+            return Response({"why": why_execution(found)})
+        key = modifications.keys_of(found, [query["record"]])[query["record"]]
+        return Response({"why": why_record(WorkflowRecord.objects.get(pk=key))})
+
+
+# --- many at once -----------------------------------------------------------------------------------------------------
+
+
+class BulkReplaySerializer(serializers.Serializer[Any]):
+    """What is replayed of each execution."""
+
+    step = serializers.CharField(required=False, max_length=100, help_text="From this step on.")
+    statuses = serializers.ListField(
+        child=serializers.ChoiceField(FrameStatus.choices), required=False, help_text="Records that ended like this."
+    )
+    pattern = serializers.CharField(required=False, max_length=255, help_text="Of record ids, such as `email_*`.")
+    skip_completed = serializers.BooleanField(required=False)
+    dry = serializers.BooleanField(required=False)
+
+
+class ExecutionBulkRequestSerializer(ReasonSerializer):
+    """What to do to which executions."""
+
+    action = serializers.ChoiceField(ExecutionBulkKind.choices)
+    filter = serializers.DictField(
+        help_text='`{"status": "open", "workflow": "inbox-triage", "labels": {"client": "acme"}, "numbers": [12]}`; '
+        "{} means every one you may see."
+    )
+    replay = BulkReplaySerializer(required=False, help_text="With `replay`.")
+    dry_run = serializers.BooleanField(default=False, help_text="Only tell how many executions it would be about.")
+
+
+class ExecutionBulkPreviewSerializer(serializers.Serializer[Any]):
+    """How many executions match."""
+
+    total = serializers.IntegerField()
+
+
+class ExecutionBulkSerializer(serializers.Serializer[Any]):
+    """A bulk operation. Once it is finished, total = done + refused."""
+
+    id = serializers.UUIDField()
+    action = serializers.ChoiceField(ExecutionBulkKind.choices, source="kind")
+    filter = serializers.DictField()
+    reason = serializers.CharField(allow_blank=True)
+    total = serializers.IntegerField()
+    done = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    url = serializers.SerializerMethodField()
+
+    def get_url(self, operation: ExecutionBulk) -> str:
+        return reverse("api-execution-bulk", kwargs={"operation": operation.pk}, request=self.context["request"])
+
+
+class ExecutionBulkItemSerializer(serializers.Serializer[Any]):
+    """What became of one execution; `result` is the replay that was started."""
+
+    execution = serializers.IntegerField(source="execution.number")
+    outcome = serializers.CharField(allow_blank=True)
+    reason = serializers.CharField(allow_blank=True)
+    result = serializers.IntegerField(source="result.number", allow_null=True, default=None)
+
+
+class ExecutionBulkStart(APIView):
+    """Doing one thing to many executions."""
+
+    @extend_schema(
+        operation_id="start_execution_bulk",
+        request=ExecutionBulkRequestSerializer,
+        responses={
+            200: OpenApiResponse(ExecutionBulkPreviewSerializer, description="Of a dry run."),
+            202: OpenApiResponse(ExecutionBulkSerializer, description="Begun."),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Begin to cancel or replay, one by one, the executions that match."""
+        asked = read_body(request, ExecutionBulkRequestSerializer)
+        if asked["dry_run"]:
+            return Response({"total": bulk.matching(request.user, asked["filter"]).count()})
+        operation = bulk.start(
+            asked["action"],
+            asked["filter"],
+            asked.get("replay", {}),
+            user=request.user,
+            reason=asked.get("reason", ""),
+        )
+        answer = ExecutionBulkSerializer(operation, context={"request": request}).data
+        return Response(answer, status.HTTP_202_ACCEPTED, headers={"Location": answer["url"]})
+
+
+class ExecutionBulkDetail(APIView):
+    """One bulk operation on executions."""
+
+    @extend_schema(operation_id="get_execution_bulk", responses=ExecutionBulkSerializer)
+    def get(self, request: Request, operation: UUID) -> Response:
+        """Return an operation that you began, and how far it is."""
+        found = bulk.get_bulk_for(request.user, operation)
+        return Response(ExecutionBulkSerializer(found, context={"request": request}).data)
+
+
+class ExecutionBulkItems(APIView):
+    """What became of each execution of a bulk operation."""
+
+    @extend_schema(
+        operation_id="list_execution_bulk_outcomes",
+        parameters=[PageQuery],
+        responses=page_shape(ExecutionBulkItemSerializer),
+    )
+    def get(self, request: Request, operation: UUID) -> Response:
+        """List what became of each execution, the oldest first."""
+        found = bulk.get_bulk_for(request.user, operation)
+        rows = ExecutionBulkItem.objects.filter(bulk=found).select_related("execution", "result")
+        return page_of(request, rows, read_query(request, PageQuery), ExecutionBulkItemSerializer)
+
+
+def changes_of(given: dict[str, Any], execution: Execution, version: WorkflowVersion | None = None) -> Modifications:
+    """Return the changes that a body says, checked against the version that runs."""
+    runs = version or execution.version
+    return modifications.read(given, compile_plan(runs), f"Version {runs.number}" if runs.number else "The draft")
