@@ -1,12 +1,12 @@
 """What the records app refuses.
 
-    RecordError     RecordNotFound, BucketInvalid 404 · RecordChanged, RecordHeld, RecordRefused, MoveRefused 409
-                    RecordInvalid, RecordIdInvalid, RecordTooLarge, SchemaInvalid, PatchRefused, PathInvalid,
-                    FilterInvalid, CursorInvalid 422
-                    BulkNotFound, ImportNotFound 404 · BulkGrown, BulkOver, ImportOver 409
-                    BulkInvalid, ImportInvalid, ExportTooWide 422
-    VariableError   VariableNotFound 404 · VariableChanged 409 · VariableInvalid, VariableKeyInvalid 422
-                    RevealRefused 403
+RecordError     RecordNotFound, BucketInvalid 404 · RecordChanged, RecordHeld, RecordRefused, MoveRefused 409
+                RecordInvalid, RecordIdInvalid, RecordTooLarge, SchemaInvalid, PatchRefused, PathInvalid,
+                FilterInvalid, CursorInvalid 422
+                BulkNotFound, ImportNotFound 404 · BulkGrown, BulkOver, ImportOver 409
+                BulkInvalid, ImportInvalid, ExportTooWide 422
+VariableError   VariableNotFound 404 · VariableChanged 409 · VariableInvalid, VariableKeyInvalid 422
+                RevealRefused 403
 """
 
 from records.errors.data import (
@@ -25,7 +25,6 @@ from records.errors.data import (
     RecordRefused,
     RecordTooLarge,
     SchemaInvalid,
-    did_you_mean,
 )
 from records.errors.operations import (
     BulkGrown,
@@ -76,5 +75,4 @@ __all__ = (
     "VariableInvalid",
     "VariableKeyInvalid",
     "VariableNotFound",
-    "did_you_mean",
 )
