@@ -22,6 +22,8 @@ A leaf is raised with its facts, kept as attributes and handed on to `super().__
             return f"Workflow {self.workflow} has no record {self.record_id}."
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 
@@ -50,3 +52,9 @@ class SetupError(DirectorError):
 
     code = "setup"
     http_status = 503
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean "..."?` with the nearest known word, or nothing when none is near."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f' Did you mean "{near[0]}"?' if near else ""

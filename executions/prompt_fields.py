@@ -14,8 +14,8 @@ from typing import Any
 import jsonschema_rs
 
 from director import jsontools
+from director.errors import did_you_mean
 from executions import uploads
-from records.errors import did_you_mean
 from records.masking import is_sensitive
 
 Problem = dict[str, str]  # {"pointer", "detail", "code"}; pointers lead into {"action", "data", "comment"}

@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from director import jsontools
-from director.errors import DirectorError
+from director.errors import DirectorError, did_you_mean
 from executions import prompt_fields, prompt_news
 from executions.errors import (
     AnswerInvalid,
@@ -30,7 +30,6 @@ from executions.errors import (
 from executions.models import Execution, HumanPrompt, PromptAnswer, PromptStatus
 from executions.outcomes import finish_step
 from executions.prompt_people import groups_of, is_member, members
-from records.errors import did_you_mean
 from workflows.models import Workflow
 
 MAX_COMMENT_CHARACTERS = 10_000

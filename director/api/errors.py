@@ -6,20 +6,12 @@ ApiError    BodyMalformed 400 · ParameterInvalid 400 · CursorInvalid 400 · He
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 from director.errors import DirectorError
 
 # One wrong place of a request: `pointer` (into the body) or `parameter` (of the query), `detail`, `code`.
 Fault = dict[str, str]
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ` Did you mean "..."?` with the nearest known word, or nothing when none is near."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f' Did you mean "{near[0]}"?' if near else ""
 
 
 class ApiError(DirectorError):

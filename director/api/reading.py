@@ -10,9 +10,9 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from director.api.errors import BodyInvalid, Fault, HeaderInvalid, ParameterInvalid, VersionChanged, did_you_mean
+from director.api.errors import BodyInvalid, Fault, HeaderInvalid, ParameterInvalid, VersionChanged
 from director.api.problems import faults_of, pointer
-from director.errors import DirectorError
+from director.errors import DirectorError, did_you_mean
 from director.jsontools import UNSTORABLE
 
 Shape = type[serializers.Serializer[Any]]

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 from django.db import connection
 
 from connectors.effects import Effect
+from director.errors import did_you_mean
 from executions import prompt_fields
 from executions.prompt_people import members
 from executions.step_types.people import People, names_in, people_named
-from records.errors import SchemaInvalid, did_you_mean
+from records.errors import SchemaInvalid
 from records.schemas import check_schema
 from workflows.definition.plan import StepPlan
 from workflows.durations import parse_duration

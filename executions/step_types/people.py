@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.models import Q
 
-from records.errors import did_you_mean
+from director.errors import did_you_mean
 from workflows.errors import StepFailed
 
 NAMES_KEPT_SECONDS = 10  # who is called what is looked up once for the many records of a batch

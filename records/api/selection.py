@@ -10,9 +10,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from director import jsontools
-from director.api.errors import ParameterInvalid, did_you_mean
+from director.api.errors import ParameterInvalid
 from director.api.paging import PageQuery
 from director.api.reading import query_parameters, read_query
+from director.errors import did_you_mean
 from records.filters import COMPARISONS, RecordFilter, read_filter
 from records.models import WorkflowRecord
 from records.patches import BUCKETS, Path, apply, look_up, parse_path, set_at

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from records.errors.data import RecordError, did_you_mean
+from director.errors import did_you_mean
+from records.errors.data import RecordError
 
 
 class BulkInvalid(RecordError):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from director.errors import DirectorError
-from records.errors.data import did_you_mean
+from director.errors import DirectorError, did_you_mean
 
 
 class VariableError(DirectorError):

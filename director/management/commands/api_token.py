@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from director.api import tokens
-from director.api.errors import did_you_mean
+from director.errors import did_you_mean
 
 
 class Command(BaseCommand):
