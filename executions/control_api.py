@@ -156,7 +156,9 @@ class Resume(APIView):
 class Change(APIView):
     """Changing an execution that is not over."""
 
-    @extend_schema(operation_id="change_execution", request=ChangeRequestSerializer, responses=ExecutionDetailSerializer)
+    @extend_schema(
+        operation_id="change_execution", request=ChangeRequestSerializer, responses=ExecutionDetailSerializer
+    )
     def post(self, request: Request, execution: str) -> Response:
         """Change inputs or outputs of steps, record data or variables, from the next step boundary on."""
         found = get_execution_for(request.user, execution)

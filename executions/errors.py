@@ -1,7 +1,8 @@
 """Leaves of the error tree that belong to executions.
 
 ExecutionError
-  ExecutionNotFound 404 · StepNotFound 404 · NothingToRetry 409 · NotPublished 409 · InvalidTransition 409 · IdempotencyConflict 422
+  ExecutionNotFound 404 · StepNotFound 404 · NothingToRetry 409 · NotPublished 409 · InvalidTransition 409
+      IdempotencyConflict 422
   PromptNotFound 404 · PromptNotYours 403 · PromptAnswered 409 · PromptClosed 409 · AnswerInvalid 422 · PromptLinkExpired 410
   StepTimedOut · StepInterrupted · ValueTooLarge · IterateStopped · NotAList · WorkerKilled   (recorded on a step or a record)
   LeaseLost (ours only)
@@ -261,7 +262,10 @@ class PromptAmbiguous(ExecutionError):
 
     @property
     def message(self) -> str:
-        return f"Step {self.step} has {len(self.prompts)} open prompts that are meant by this. Say which `record`, or answer one by its id."
+        return (
+            f"Step {self.step} has {len(self.prompts)} open prompts that are meant by this. "
+            "Say which `record`, or answer one by its id."
+        )
 
     @property
     def data(self) -> dict[str, Any]:

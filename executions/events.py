@@ -1,6 +1,7 @@
 """What is told to open pages: small events that name what changed, sent after the commit that changed it.
 
-Groups: `execution.<number>`, `records.<workflow id as hex>`, `user.<id>`. An event that is lost can leave no page wrong: pages fetch
+Groups: `execution.<number>`, `records.<workflow id as hex>`, `user.<id>`. An event that is lost
+can leave no page wrong: pages fetch
 again what an event names, and everything after a reconnect.
 """
 

@@ -34,7 +34,9 @@ class Execution(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     # The number people see (#1842); given by a database sequence.
-    number = models.BigIntegerField(unique=True, editable=False, db_default=models.Func(models.Value("executions_number_seq"), function="nextval"))
+    number = models.BigIntegerField(
+        unique=True, editable=False, db_default=models.Func(models.Value("executions_number_seq"), function="nextval")
+    )
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="executions")
     version = models.ForeignKey(WorkflowVersion, on_delete=models.PROTECT, related_name="executions")
     status = models.CharField(max_length=10, choices=ExecutionStatus, default=ExecutionStatus.QUEUED)
@@ -51,7 +53,9 @@ class Execution(models.Model):
     pause_until = models.DateTimeField(null=True, blank=True)
     pause_then = models.CharField(max_length=10, blank=True, default="")
     labels = models.JSONField(default=dict, blank=True)
-    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null is outside the unique index
     request_fingerprint = models.CharField(max_length=64, blank=True)
     error = models.JSONField(null=True, blank=True)
@@ -79,7 +83,12 @@ class Execution(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(status="completed")
-                | Q(records_total=F("records_complete") + F("records_failed") + F("records_skipped") + F("records_cancelled")),
+                | Q(
+                    records_total=F("records_complete")
+                    + F("records_failed")
+                    + F("records_skipped")
+                    + F("records_cancelled")
+                ),
                 name="execution_counts_add_up",
             ),
             models.UniqueConstraint(
@@ -91,7 +100,9 @@ class Execution(models.Model):
         indexes = (
             models.Index(fields=("workflow", "-number"), name="execution_by_workflow"),
             # The sweep looks only at what is not over.
-            models.Index(fields=("status",), condition=~Q(status__in=("completed", "failed", "cancelled")), name="execution_open"),
+            models.Index(
+                fields=("status",), condition=~Q(status__in=("completed", "failed", "cancelled")), name="execution_open"
+            ),
             GinIndex(fields=("labels",), name="execution_labels", opclasses=("jsonb_path_ops",)),
         )
 
@@ -232,8 +243,12 @@ class ExecutionFrame(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="frames", db_constraint=False, db_index=False)
-    parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="children", db_constraint=False, db_index=False)
+    execution = models.ForeignKey(
+        Execution, on_delete=models.CASCADE, related_name="frames", db_constraint=False, db_index=False
+    )
+    parent = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, related_name="children", db_constraint=False, db_index=False
+    )
     # Alias of the iterate whose body is walked; empty for the root.
     alias = models.CharField(max_length=100, blank=True)
     record = models.ForeignKey(
@@ -271,7 +286,9 @@ class ExecutionFrame(models.Model):
         db_table = "execution_frames"
         constraints = (
             models.CheckConstraint(condition=Q(status__in=FrameStatus.values), name="frame_status_known"),
-            models.CheckConstraint(condition=~Q(status="running") | Q(slice_id__isnull=False), name="frame_running_is_held"),
+            models.CheckConstraint(
+                condition=~Q(status="running") | Q(slice_id__isnull=False), name="frame_running_is_held"
+            ),
         )
         indexes = (
             # Claiming the next ready frames in order; the execution page's table by status, paged by key.
@@ -280,11 +297,11 @@ class ExecutionFrame(models.Model):
             models.Index(fields=("parent", "status", "id"), name="frame_by_parent"),
             # Frames to take back from a lost slice, and what is being walked at this moment.
             models.Index(fields=("slice_id",), condition=Q(status="running"), name="frame_held"),
-            models.Index(
-                fields=("wake_at",), condition=Q(status="waiting", wake_at__isnull=False), name="frame_timer"
-            ),
+            models.Index(fields=("wake_at",), condition=Q(status="waiting", wake_at__isnull=False), name="frame_timer"),
             models.Index(fields=("record", "-id"), name="frame_by_record"),
-            models.Index(fields=("execution", "origin_id"), condition=Q(origin_id__isnull=False), name="frame_by_origin"),
+            models.Index(
+                fields=("execution", "origin_id"), condition=Q(origin_id__isnull=False), name="frame_by_origin"
+            ),
         )
 
     def __str__(self) -> str:
@@ -295,8 +312,12 @@ class ExecutionStep(models.Model):
     """The journal row of one attempt of one step in one frame. Written only by the engine's journal."""
 
     id = models.BigAutoField(primary_key=True)
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="steps", db_constraint=False, db_index=False)
-    frame = models.ForeignKey(ExecutionFrame, on_delete=models.CASCADE, related_name="steps", db_constraint=False, db_index=False)
+    execution = models.ForeignKey(
+        Execution, on_delete=models.CASCADE, related_name="steps", db_constraint=False, db_index=False
+    )
+    frame = models.ForeignKey(
+        ExecutionFrame, on_delete=models.CASCADE, related_name="steps", db_constraint=False, db_index=False
+    )
     record = models.ForeignKey(
         "records.WorkflowRecord",
         on_delete=models.SET_NULL,
@@ -341,7 +362,9 @@ class ExecutionCount(models.Model):
     the shards is the count; a single shard may be negative.
     """
 
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="counts", db_constraint=False, db_index=False)
+    execution = models.ForeignKey(
+        Execution, on_delete=models.CASCADE, related_name="counts", db_constraint=False, db_index=False
+    )
     kind = models.CharField(max_length=5)
     alias = models.CharField(max_length=100)
     status = models.CharField(max_length=12)
@@ -353,7 +376,9 @@ class ExecutionCount(models.Model):
     class Meta:
         db_table = "execution_counts"
         constraints = (
-            models.UniqueConstraint(fields=("execution", "kind", "alias", "status", "shard"), name="count_shard_unique"),
+            models.UniqueConstraint(
+                fields=("execution", "kind", "alias", "status", "shard"), name="count_shard_unique"
+            ),
         )
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from executions.states import EXECUTION_TERMINAL
 from workflows.models import Workflow
 
 if TYPE_CHECKING:
-    from executions.models import Execution
+    from executions.models import Execution  # noqa: F401 - named in the base class
 
 
 class ExecutionQuerySet(QuerySet["Execution"]):

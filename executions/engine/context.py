@@ -44,7 +44,9 @@ VARIABLES = """
 SELECT DISTINCT ON (key) key, value FROM workflow_memory
 WHERE workflow_id = %s AND key = ANY (%s) AND (execution_id IS NULL OR execution_id = %s) ORDER BY key, execution_id NULLS LAST
 """
-RECORDS = "SELECT record_id, record_type, status, data FROM workflow_records WHERE workflow_id = %s AND record_id = ANY (%s)"
+RECORDS = (
+    "SELECT record_id, record_type, status, data FROM workflow_records WHERE workflow_id = %s AND record_id = ANY (%s)"
+)
 
 
 @dataclass(slots=True)
@@ -188,5 +190,3 @@ class Contexts:
                 if row[9]:
                     base["item"], base["index"] = row[8]["fields"].get("value"), row[8]["fields"].get("index")
         return base
-
-

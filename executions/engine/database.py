@@ -33,7 +33,9 @@ class CountingCursor(psycopg.Cursor[Any]):
 
 def connect(*, application_name: str) -> Connection:
     """Open an autocommit session to Director's database; JSON comes back parsed."""
-    session = psycopg.connect(**_parameters(), autocommit=True, cursor_factory=CountingCursor, application_name=application_name)
+    session = psycopg.connect(
+        **_parameters(), autocommit=True, cursor_factory=CountingCursor, application_name=application_name
+    )
     set_json_loads(orjson.loads, session)
     return session
 

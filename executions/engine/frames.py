@@ -11,7 +11,6 @@ from executions.states import FrameStatus, WaitingFor
 from records.patches import Operation
 from workflows.expressions import RecordView
 
-
 NULL = b"\\N"  # in COPY's text format
 
 

@@ -205,7 +205,7 @@ class Journal:
                 self._loop.call_soon_threadsafe(self._waiting_for_room.set)
             except RuntimeError:  # the loop is closed already
                 return
-            taken[:] = [entry] if (entry := self._entries.get()) is not None else []
+            taken[:] = [left] if (left := self._entries.get()) is not None else []
             if not taken:
                 return
 
@@ -236,7 +236,16 @@ class Commit:
             end, frame = entry.end, entry.frame
             assert end is not None
             error = None if end.error is None else orjson.dumps(end.error).decode()
-            values = (frame.id, str(end.status), str(end.waiting_for), end.wake_at, end.at_step, error, end.retried, end.forgiven)
+            values = (
+                frame.id,
+                str(end.status),
+                str(end.waiting_for),
+                end.wake_at,
+                end.at_step,
+                error,
+                end.retried,
+                end.forgiven,
+            )
             for column, value in zip(columns, values, strict=True):
                 column.append(value)
             if frame.alias and (end.status in FRAME_TERMINAL or end.waiting_for):
@@ -267,7 +276,15 @@ class Commit:
         for entry in self.entries:
             for receipt in entry.work.receipts:
                 self._count_receipt(receipt)
-                values = (entry.frame.id, receipt.alias, receipt.attempt, receipt.status, _text(receipt.output), _text(receipt.error), receipt.duration_ms)
+                values = (
+                    entry.frame.id,
+                    receipt.alias,
+                    receipt.attempt,
+                    receipt.status,
+                    _text(receipt.output),
+                    _text(receipt.error),
+                    receipt.duration_ms,
+                )
                 for column, value in zip(columns, values, strict=True):
                     column.append(value)
         if columns[0]:
@@ -352,6 +369,7 @@ def shift_counts(session: Connection, execution_id: UUID, counts: Counts, shard:
 
 # --- lines of COPY's text format --------------------------------------------------------------------------------------
 
+
 class RowWriter:
     """Makes journal rows of one execution: what never changes is encoded once."""
 
@@ -395,7 +413,6 @@ class RowWriter:
             )
         )
         return Row(line + b"\n", alias, str(status), duration_ms or 0.0)
-
 
     def _moment(self, started: float) -> bytes:
         """The instant as PostgreSQL reads it; all of one second share the text up to the second."""

@@ -30,6 +30,7 @@ from executions.engine.claim import FIRST_BATCH, MAX_BATCH, Batch, Claimer
 from executions.engine.context import Contexts, RunContext
 from executions.engine.database import Connection, CountingCursor, connect
 from executions.engine.frames import Frame, FrameEnd, Recorded
+from executions.engine.iterate import Begin
 from executions.engine.journal import Entry, Journal
 from executions.engine.walk import Attempt, Parked, Services, Walker, fingerprint
 from executions.errors import IterateStopped, LeaseLost, NoRecording, NotAList, PromptTimedOut
@@ -298,7 +299,7 @@ class EngineServices(Services):
             raise Parked(None)
         walker.complete_iterate(attempt, iterate.empty_result())
 
-    def _begin(self, walker: Walker, attempt: Attempt) -> iterate.Begin:
+    def _begin(self, walker: Walker, attempt: Attempt) -> Begin:
         step, scope = attempt.step, attempt.scope
         plan = step.iterate
         assert plan is not None
@@ -309,9 +310,7 @@ class EngineServices(Services):
         accepts = None if where is None else (lambda record: where.test({**scope, "current": record}))
         config = jsontools.dumps({"over": over if plan.over_records is not None else f"{len(over)} items"})
         place = (walker.run, attempt.frame, step.alias, attempt.number)
-        return iterate.Begin(
-            *place, plan, config, over, accepts, self.slice_id, iterate.forgetting(step.blocks[0])
-        )
+        return Begin(*place, plan, config, over, accepts, self.slice_id, iterate.forgetting(step.blocks[0]))
 
     async def _join(self, walker: Walker, attempt: Attempt, recorded: Recorded) -> None:
         step, frame = attempt.step, attempt.frame
@@ -338,9 +337,7 @@ class EngineServices(Services):
             raise NoRecording(attempt.step.alias)
         return found[0]
 
-    async def create_records(
-        self, step: StepPlan, items: Iterable[Item | Problem], run: RunContext
-    ) -> dict[str, Any]:
+    async def create_records(self, step: StepPlan, items: Iterable[Item | Problem], run: RunContext) -> dict[str, Any]:
         """Make the records in a thread with a connection of its own."""
         assert step.create is not None
         make = partial(
@@ -374,5 +371,3 @@ def _with_own_django_connection(work: Any) -> Any:
         return work()
     finally:
         django_connection.close()
-
-

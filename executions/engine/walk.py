@@ -29,7 +29,16 @@ from executions.states import STEP_SETTLED, FrameStatus, StepStatus, WaitingFor
 from records import patches
 from workflows.definition.plan import BlockPlan, OnError, Plan, StepPlan
 from workflows.readers.items import Item, Position, Problem
-from workflows.step_types.base import AskPerson, EndBlock, IterateBody, SetVariable, StepCall, StreamItems, TakeBranch, WaitUntil
+from workflows.step_types.base import (
+    AskPerson,
+    EndBlock,
+    IterateBody,
+    SetVariable,
+    StepCall,
+    StreamItems,
+    TakeBranch,
+    WaitUntil,
+)
 
 if TYPE_CHECKING:
     from executions.engine.context import RunContext
@@ -72,7 +81,9 @@ class Attempt:
 class Walker:
     """Walks the frames of one slice; knows the plan, the run and the journal, holds nothing of a frame."""
 
-    def __init__(self, plan: Plan, run: RunContext, journal: Journal, services: Services, *, max_value_bytes: int) -> None:
+    def __init__(
+        self, plan: Plan, run: RunContext, journal: Journal, services: Services, *, max_value_bytes: int
+    ) -> None:
         self.plan, self.run, self.journal, self.services = plan, run, journal, services
         self.rows = RowWriter(run.execution_id)
         self.max_value_bytes = max_value_bytes
@@ -335,12 +346,16 @@ class Walker:
         if attempt.step.alias in self.run.stop_after:
             raise Parked(FrameEnd(FrameStatus.COMPLETE, "complete"))
 
-    def _record(self, attempt: Attempt, status: StepStatus, *, output: bytes | None = None, error: dict[str, Any] | None = None) -> None:
+    def _record(
+        self, attempt: Attempt, status: StepStatus, *, output: bytes | None = None, error: dict[str, Any] | None = None
+    ) -> None:
         """Add the journal row of the attempt, or the receipt of its intent, to what the frame hands over next."""
         encoded = None if error is None else jsontools.dumps(error)
         work = attempt.frame.work
         if attempt.intent:
-            work.receipts.append(Receipt(attempt.step.alias, attempt.number, status, output, encoded, attempt.duration_ms()))
+            work.receipts.append(
+                Receipt(attempt.step.alias, attempt.number, status, output, encoded, attempt.duration_ms())
+            )
             return
         work.rows.append(
             self.rows.row(
@@ -367,9 +382,7 @@ class Walker:
         if not interrupted and policy is not None and is_retryable(policy, tried, error):
             at = datetime.now(UTC) + delay_for(policy, tried, error, random=RANDOM)
             raise Parked(
-                FrameEnd(
-                    FrameStatus.WAITING, "waiting", attempt.step.alias, recorded, WaitingFor.RETRY, at, retried=1
-                )
+                FrameEnd(FrameStatus.WAITING, "waiting", attempt.step.alias, recorded, WaitingFor.RETRY, at, retried=1)
             )
         raise StepFailed(attempt.step, attempt.number, recorded)
 
@@ -407,11 +420,8 @@ class Services:
         """Make or join the frames of an iterate: completes the attempt or raises Parked."""
         raise NotImplementedError
 
-    async def create_records(
-        self, step: StepPlan, items: Iterable[Item | Problem], run: RunContext
-    ) -> dict[str, Any]:
+    async def create_records(self, step: StepPlan, items: Iterable[Item | Problem], run: RunContext) -> dict[str, Any]:
         raise NotImplementedError
-
 
     async def look_at_prompt(self, attempt: Attempt) -> None:
         """Return while the prompt is open; raise PromptTimedOut when it was to be answered by now."""

@@ -198,7 +198,7 @@ def _story_step(row: ExecutionStep, defined: WorkflowStep | None) -> StoryStep:
         defined.type if defined else "",
         store_path(defined.alias, defined.options) if defined else "",
     )
-    output = row.small_output  # type: ignore[attr-defined] - annotated by _rows
+    output = row.small_output  # type: ignore[attr-defined]  # annotated by _rows
     if isinstance(output, dict) and {"branch", "index", "key"} <= output.keys():
         step.branch = output["key"] or ""
     elif isinstance(output, dict):

@@ -62,7 +62,9 @@ def with_records(definition: str, count: int) -> Workflow:
 
 
 def done(execution: Execution) -> int:
-    return ExecutionFrame.objects.filter(execution=execution, parent__isnull=False, status__in=("complete", "failed")).count()
+    return ExecutionFrame.objects.filter(
+        execution=execution, parent__isnull=False, status__in=("complete", "failed")
+    ).count()
 
 
 def finished(execution: Execution) -> bool:
@@ -76,14 +78,18 @@ def finished(execution: Execution) -> bool:
 
 def assert_nothing_lost_and_nothing_twice(execution: Execution, count: int, folder: Path | None = None) -> Counter[str]:
     assert (execution.status, execution.error) == ("completed", None)
-    frames = Counter(ExecutionFrame.objects.filter(execution=execution, parent__isnull=False).values_list("status", flat=True))
+    frames = Counter(
+        ExecutionFrame.objects.filter(execution=execution, parent__isnull=False).values_list("status", flat=True)
+    )
     records = Counter(execution.workflow.records.values_list("status", flat=True))
     assert frames == records
     assert sum(frames.values()) == execution.records_total == count
     assert set(frames) <= {"complete", "failed"}
     assert not WorkflowRecord.objects.filter(frame_id__isnull=False).exists()
     assert not ExecutionSlice.objects.filter(execution=execution).exists()
-    settled = Counter(ExecutionStep.objects.filter(execution=execution, status="complete").values_list("frame_id", "alias"))
+    settled = Counter(
+        ExecutionStep.objects.filter(execution=execution, status="complete").values_list("frame_id", "alias")
+    )
     assert set(settled.values()) == {1}
     if folder is not None:
         sent = Counter(line.split()[0] for line in lines(folder / "sent"))
@@ -97,7 +103,11 @@ def kill_twenty_times(execution: Execution, worker: Callable[..., processes.Runn
     alive = [worker(), worker()]
     for kill in range(20):
         moved = done(execution) + chance.randrange(1, count // 25)
-        wait_for(lambda moved=moved: done(execution) >= moved or finished(execution), 60, what=f"progress to {moved} before kill {kill + 1}")
+        wait_for(
+            lambda moved=moved: done(execution) >= moved or finished(execution),
+            60,
+            what=f"progress to {moved} before kill {kill + 1}",
+        )
         alive.pop(chance.randrange(2)).kill()
         alive.append(worker(ready=False))
 

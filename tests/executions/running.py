@@ -26,7 +26,9 @@ def publish(definition: str) -> Workflow:
 
 def email(workflow: Workflow, number: int, **fields: Any) -> WorkflowRecord:
     data = {"fields": {"subject": f"Message {number}", **fields}, "vars": {}, "targets": {}}
-    return WorkflowRecord.objects.create(workflow=workflow, record_id=f"email_{number:03}", record_type="email", data=data)
+    return WorkflowRecord.objects.create(
+        workflow=workflow, record_id=f"email_{number:03}", record_type="email", data=data
+    )
 
 
 def start(workflow: Workflow, **options: Any) -> Execution:

@@ -94,7 +94,9 @@ def test_an_intent_without_receipt_of_a_once_only_effect_is_interrupted_and_not_
 
 def test_a_step_is_tried_again_as_its_retry_policy_says_and_holds_nothing_meanwhile(tmp_path):
     workflow = publish(
-        body(f"alias: flaky, type: test_flaky, retry: {{maximum_attempts: 3}}, config: {{path: {tmp_path}/tries, failures: 2}}")
+        body(
+            f"alias: flaky, type: test_flaky, retry: {{maximum_attempts: 3}}, config: {{path: {tmp_path}/tries, failures: 2}}"
+        )
     )
     email(workflow, 1)
 
@@ -120,7 +122,9 @@ def test_a_step_that_takes_longer_than_its_timeout_fails():
 
 
 def test_a_delay_parks_the_record_and_goes_on_when_its_time_comes():
-    workflow = publish(body("alias: rest, type: delay, config: {duration: 2h}", "alias: after, type: set, config: {value: done}"))
+    workflow = publish(
+        body("alias: rest, type: delay, config: {duration: 2h}", "alias: after, type: set, config: {value: done}")
+    )
     email(workflow, 1)
 
     execution = drive(start(workflow))

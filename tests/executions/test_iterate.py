@@ -113,7 +113,9 @@ def test_over_records_takes_a_pattern_a_type_an_id_or_all(over: str, expected: i
 
 
 def test_where_order_and_limit_choose_the_records():
-    workflow = publish(_iterate('over_records: email, where: "{{ current.rank > 1 }}", order: "-fields.rank", limit: 2'))
+    workflow = publish(
+        _iterate('over_records: email, where: "{{ current.rank > 1 }}", order: "-fields.rank", limit: 2')
+    )
     for number in (1, 2, 3, 4):
         email(workflow, number, rank=number)
 

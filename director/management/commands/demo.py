@@ -28,7 +28,9 @@ class Command(BaseCommand):
     help = "Imports the sample workflows, runs Inbox triage on the sample mailbox, prints the outcome, then serves the pages."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--once", action="store_true", help="stop after the outcome; exit code 0 only when the counts add up")
+        parser.add_argument(
+            "--once", action="store_true", help="stop after the outcome; exit code 0 only when the counts add up"
+        )
         parser.add_argument("--port", type=int, default=8000, help="the port to listen on (default: 8000)")
         parser.add_argument("--workers", type=int, default=2, help="worker processes (default: 2)")
 
@@ -61,7 +63,9 @@ def run_sample(console: Console) -> bool:
 
 def _serve(console: Console, url: str) -> None:
     user = get_user_model().objects.get(username=DEMO_USER)
-    console.print(f"\nDirector is at [bold]{url}[/]. Sign in once with this link:\n  {link_for(user, base_url=url)}\nCtrl-C stops it.")
+    console.print(
+        f"\nDirector is at [bold]{url}[/]. Sign in once with this link:\n  {link_for(user, base_url=url)}\nCtrl-C stops it."
+    )
     with suppress(KeyboardInterrupt):
         threading.Event().wait()
 
