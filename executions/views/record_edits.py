@@ -44,10 +44,11 @@ def record_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         operation = delete_at(form.where) if is_delete else _setting(form, record)
         data = WorkflowData(record.workflow, request.user, source=ChangeSource.PAGE, reason=form.reason)
-        data.records.patch(record.record_id, [operation], expected_revision=form.revision)
+        after = data.records.patch(record.record_id, [operation], expected_revision=form.revision)
     except DirectorError as refusal:
         return _refused(request, pk, form, refusal)
-    return _saved(request, pk, format_path(form.where), "deleted" if is_delete else "set")
+    what = "as it was" if after.revision == form.revision else "deleted" if is_delete else "set"
+    return _saved(request, pk, format_path(form.where), what)
 
 
 def _form(request: HttpRequest, record: WorkflowRecord) -> EditForm:

@@ -58,10 +58,13 @@ async function refresh(source, state) {
   Object.assign(state, { timer: 0, busy: true, again: false, last: Date.now() });
   try {
     const target = source.dataset.liveTarget ?? source.id;
+    const asked = location.href;
     const answer = await fetch(address(source), { headers: { "HX-Request": "true", "HX-Target": target } });
     if (answer.status === 401) signInAgain(null, state.last);
-    if (answer.ok) {
-      show(await answer.text(), source);
+    const text = answer.ok ? await answer.text() : "";
+    if (location.href !== asked) state.again = true; // it shows what was looked at before
+    else if (answer.ok) {
+      show(text, source);
       seenAt = new Date();
     }
   } catch {
@@ -103,7 +106,7 @@ function morph(fresh) {
   if (said && said !== old.dataset.announce) announce(said);
   const before = shown(old);
   fresh.removeAttribute("hx-swap-oob");
-  window.Idiomorph.morph(old, fresh, { morphStyle: "outerHTML", ignoreActiveValue: true, callbacks: { beforeAttributeUpdated, beforeNodeMorphed } });
+  window.Idiomorph.morph(old, fresh, { morphStyle: "outerHTML", ignoreActiveValue: true, callbacks: { beforeAttributeUpdated, beforeNodeMorphed, beforeNodeRemoved } });
   const now = document.getElementById(fresh.id);
   if (!now) return;
   window.htmx.process(now);
@@ -125,6 +128,10 @@ function beforeNodeMorphed(old) {
 // What a row says; a row whose text counts down says its state beside it.
 function shown(element) {
   return element.dataset.state ?? element.textContent;
+}
+
+function beforeNodeRemoved(old) {
+  return !(old.matches?.("[data-live-keep]") || old.querySelector?.("[data-live-keep]"));
 }
 
 function flash(row) {
