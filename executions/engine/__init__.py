@@ -23,6 +23,10 @@ I7  An execution completes only when no frame is open, and its counts add up (CH
 I8  A waiting frame holds no worker, thread or connection.
 I9  Frames whose worker died are walked in a small group, and alone when a worker dies over that too; one that is there
     at three deaths is failed. Who begins a suspect walks nothing else.
+I10 What people want of a run (control, breakpoints, changed inputs and outputs) comes with every commit and takes effect
+    at the next step boundary: a slice that began before a change gives its frames back there (test_control.py).
+I11 A replay writes nothing of the run it replays; a dry one writes only records and variables of its own
+    (test_replay.py, test_shadow.py).
 
 Lock order: slice, frames by id, records, counts. Nothing here holds a lock while a step runs.
 """

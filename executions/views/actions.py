@@ -66,19 +66,19 @@ def workflow_run(request: HttpRequest, *, slug: str) -> tuple[str, Said]:
 
 @_action
 def execution_pause(request: HttpRequest, *, number: int) -> tuple[str, Said]:
-    execution = control.pause(get_execution_for(request.user, number))
+    execution = control.pause(get_execution_for(request.user, number), user=request.user)
     return _execution_url(execution), f"#{number} pauses at the next step"
 
 
 @_action
 def execution_resume(request: HttpRequest, *, number: int) -> tuple[str, Said]:
-    execution = control.resume(get_execution_for(request.user, number))
+    execution = control.resume(get_execution_for(request.user, number), user=request.user)
     return _execution_url(execution), f"#{number} goes on"
 
 
 @_action
 def execution_cancel(request: HttpRequest, *, number: int) -> tuple[str, Said]:
-    execution = control.cancel(get_execution_for(request.user, number))
+    execution = control.cancel(get_execution_for(request.user, number), user=request.user)
     return _execution_url(execution), f"#{number} is cancelled: nothing more is begun"
 
 
