@@ -34,7 +34,7 @@ LABEL_PARAMETER = OpenApiParameter(
 )
 
 
-class StartSerializer(serializers.Serializer[Any]):
+class ExecutionStartSerializer(serializers.Serializer[Any]):
     """What a start may say."""
 
     version = serializers.IntegerField(min_value=1, required=False, help_text="The latest published one by default.")
@@ -152,7 +152,7 @@ class WorkflowExecutions(APIView):
     @extend_schema(
         operation_id="start_execution",
         parameters=[KEY_HEADER],
-        request=StartSerializer,
+        request=ExecutionStartSerializer,
         responses={
             201: OpenApiResponse(StartedSerializer, description=f"Started, or (with {REPLAYED}) started before.")
         },
@@ -160,7 +160,7 @@ class WorkflowExecutions(APIView):
     def post(self, request: Request, workflow: str) -> Response:
         """Start the workflow's published version, or the version named."""
         found = get_workflow_for(request.user, workflow)
-        asked = read_body(request, StartSerializer)
+        asked = read_body(request, ExecutionStartSerializer)
         number = asked.pop("version", None)
         result = services.start_execution(
             found,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -122,10 +122,23 @@ class PastSerializer(serializers.Serializer[Any]):
     fields = BlameSerializer(many=True)  # type: ignore[assignment]
 
 
+ENTRIES = PolymorphicProxySerializer(
+    component_name="HistoryEntry",
+    serializers=[StepEntrySerializer, ChangeEntrySerializer, MomentEntrySerializer],
+    resource_type_field_name=None,
+    many=True,
+)
+
+
+@extend_schema_field(ENTRIES)
+class EntriesField(serializers.ListField):
+    """Entries of the story, each told by its `entry`."""
+
+
 class HistorySerializer(serializers.Serializer[Any]):
     """A page of a record's story, newest first."""
 
-    results = serializers.ListField(child=serializers.DictField(), help_text="StepEntry, ChangeEntry or MomentEntry.")
+    results = EntriesField()
     next = serializers.URLField(allow_null=True)
     past = PastSerializer(required=False)
 

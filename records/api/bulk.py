@@ -23,7 +23,7 @@ from records.states import RecordStatus
 from workflows.services import get_workflow_for
 
 
-class BulkRequestSerializer(PathsSerializer):
+class BulkSerializer(PathsSerializer):
     """What to do to which records."""
 
     action = serializers.ChoiceField(BulkKind.choices)
@@ -39,7 +39,7 @@ class BulkRequestSerializer(PathsSerializer):
     )
 
 
-class PreviewSerializer(serializers.Serializer[Any]):
+class BulkPreviewSerializer(serializers.Serializer[Any]):
     """How many records match; `refused` could not be changed as they are."""
 
     total = serializers.IntegerField()
@@ -47,7 +47,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
     refused = serializers.IntegerField()
 
 
-class OperationSerializer(serializers.Serializer[Any]):
+class BulkOperationSerializer(serializers.Serializer[Any]):
     """A bulk operation. Once it is completed, total = changed + unchanged + refused + missing."""
 
     id = serializers.UUIDField()
@@ -71,7 +71,7 @@ class OperationSerializer(serializers.Serializer[Any]):
         return reverse("api-bulk", kwargs=names, request=self.context["request"])
 
 
-class OutcomeSerializer(serializers.Serializer[Any]):
+class BulkOutcomeSerializer(serializers.Serializer[Any]):
     """What became of one record."""
 
     record_id = serializers.CharField(source="name")
@@ -89,49 +89,49 @@ class BulkList(DataView):
     """The bulk operations on a workflow's records."""
 
     @extend_schema(
-        operation_id="list_bulk_operations", parameters=[PageQuery], responses=page_shape(OperationSerializer)
+        operation_id="list_bulk_operations", parameters=[PageQuery], responses=page_shape(BulkOperationSerializer)
     )
     def get(self, request: Request, workflow: str) -> Response:
         """List bulk operations, newest first."""
         found = get_workflow_for(request.user, workflow)
         rows = BulkOperation.objects.filter(workflow=found).select_related("actor")
-        return page_of(request, rows, read_query(request, PageQuery), OperationSerializer, newest_first=True)
+        return page_of(request, rows, read_query(request, PageQuery), BulkOperationSerializer, newest_first=True)
 
     @extend_schema(
         operation_id="start_bulk_operation",
-        request=BulkRequestSerializer,
+        request=BulkSerializer,
         responses={
-            200: OpenApiResponse(PreviewSerializer, description="Of a dry run."),
-            202: OpenApiResponse(OperationSerializer, description="Begun."),
+            200: OpenApiResponse(BulkPreviewSerializer, description="Of a dry run."),
+            202: OpenApiResponse(BulkOperationSerializer, description="Begun."),
         },
     )
     def post(self, request: Request, workflow: str) -> Response:
         """Begin to retry, skip, move, patch or delete the records that match."""
         found = get_workflow_for(request.user, workflow)
-        asked = read_body(request, BulkRequestSerializer)
+        asked = read_body(request, BulkSerializer)
         what = (found, asked["action"], read_filter(asked["filter"]), _parameters(asked))
         if asked["dry_run"]:
-            return Response(PreviewSerializer(bulk.preview(*what)).data)
+            return Response(BulkPreviewSerializer(bulk.preview(*what)).data)
         operation = bulk.start(*what, actor=request.user, reason=asked.get("reason", ""), shown=asked.get("shown"))
-        answer = OperationSerializer(operation, context={"request": request}).data
+        answer = BulkOperationSerializer(operation, context={"request": request}).data
         return Response(answer, status.HTTP_202_ACCEPTED, headers={"Location": answer["url"]})
 
 
 class BulkDetail(DataView):
     """One bulk operation."""
 
-    @extend_schema(operation_id="get_bulk_operation", responses=OperationSerializer)
+    @extend_schema(operation_id="get_bulk_operation", responses=BulkOperationSerializer)
     def get(self, request: Request, workflow: str, operation: UUID) -> Response:
         """Return the operation and how far it is."""
         found = bulk.get_operation(get_workflow_for(request.user, workflow), operation)
-        return Response(OperationSerializer(found, context={"request": request}).data)
+        return Response(BulkOperationSerializer(found, context={"request": request}).data)
 
 
 class BulkOutcomes(DataView):
     """What became of each record of a bulk operation."""
 
     @extend_schema(
-        operation_id="list_bulk_outcomes", parameters=[OutcomesQuery], responses=page_shape(OutcomeSerializer)
+        operation_id="list_bulk_outcomes", parameters=[OutcomesQuery], responses=page_shape(BulkOutcomeSerializer)
     )
     def get(self, request: Request, workflow: str, operation: UUID) -> Response:
         """List what became of each record, in the order in which the records were made."""
@@ -140,17 +140,17 @@ class BulkOutcomes(DataView):
         rows = BulkOutcome.objects.filter(operation=found)
         if "outcome" in query:
             rows = rows.filter(outcome=query["outcome"])
-        return page_of(request, rows, query, OutcomeSerializer, key=("record_id",))
+        return page_of(request, rows, query, BulkOutcomeSerializer, key=("record_id",))
 
 
 class BulkCancel(DataView):
     """Ending a bulk operation."""
 
-    @extend_schema(operation_id="cancel_bulk_operation", request=None, responses=OperationSerializer)
+    @extend_schema(operation_id="cancel_bulk_operation", request=None, responses=BulkOperationSerializer)
     def post(self, request: Request, workflow: str, operation: UUID) -> Response:
         """End the operation after the batch being worked on; what is done stays done."""
         found = bulk.get_operation(get_workflow_for(request.user, workflow), operation)
-        return Response(OperationSerializer(bulk.cancel(found.pk), context={"request": request}).data)
+        return Response(BulkOperationSerializer(bulk.cancel(found.pk), context={"request": request}).data)
 
 
 def _parameters(asked: dict[str, Any]) -> dict[str, Any]:

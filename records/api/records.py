@@ -66,7 +66,7 @@ class SelectedRecordSerializer(RecordSerializer):
         return fields
 
 
-class CreateSerializer(serializers.Serializer[Any]):
+class RecordCreateSerializer(serializers.Serializer[Any]):
     """A new record."""
 
     type = serializers.CharField(max_length=50)
@@ -80,7 +80,7 @@ class CreateSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, max_length=1000)
 
 
-class CreatedSerializer(serializers.Serializer[Any]):
+class RecordCreatedSerializer(serializers.Serializer[Any]):
     """The record that was made or met."""
 
     outcome = serializers.ChoiceField(["created", "merged", "unchanged", "skipped"])
@@ -99,7 +99,7 @@ class PathsSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, max_length=1000, help_text="Kept in the history.")
 
 
-class PatchSerializer(PathsSerializer):
+class RecordPatchSerializer(PathsSerializer):
     """Changes of one record, all or none of them."""
 
     status = serializers.ChoiceField(RecordStatus.choices, required=False)
@@ -132,15 +132,15 @@ class RecordList(DataView):
 
     @extend_schema(
         operation_id="create_record",
-        request=CreateSerializer,
+        request=RecordCreateSerializer,
         responses={
-            201: OpenApiResponse(CreatedSerializer, description="Created."),
-            200: OpenApiResponse(CreatedSerializer, description="It was there: merged, unchanged or skipped."),
+            201: OpenApiResponse(RecordCreatedSerializer, description="Created."),
+            200: OpenApiResponse(RecordCreatedSerializer, description="It was there: merged, unchanged or skipped."),
         },
     )
     def post(self, request: Request, workflow: str) -> Response:
         """Create a record, or meet the one that is known by the same id."""
-        asked = read_body(request, CreateSerializer)
+        asked = read_body(request, RecordCreateSerializer)
         data = self.open_data(request, workflow, reason=asked.pop("reason", ""))
         made = data.records.create(**{**asked, "on_existing": OnExisting(asked["on_existing"])})
         answer = {"outcome": made.outcome, "record": shown([made.record])[0]}
@@ -163,11 +163,11 @@ class RecordDetail(DataView):
         return _answer(request, data.records.get(record_id), selection)
 
     @extend_schema(
-        operation_id="patch_record", parameters=[IF_MATCH], request=PatchSerializer, responses=RecordSerializer
+        operation_id="patch_record", parameters=[IF_MATCH], request=RecordPatchSerializer, responses=RecordSerializer
     )
     def patch(self, request: Request, workflow: str, record_id: str) -> Response:
         """Change what stands at some paths, or the status; other paths stay as others write them at the same time."""
-        asked = read_body(request, PatchSerializer)
+        asked = read_body(request, RecordPatchSerializer)
         data = self.open_data(request, workflow, reason=asked.get("reason", ""))
         with if_match(request) as expected:
             record = change(data.records, record_id, asked, asked.get("expected_revision", expected))
@@ -183,7 +183,7 @@ class RecordDetail(DataView):
 
 
 def change(records: Records, record_id: str, asked: dict[str, Any], expected: int | None) -> WorkflowRecord:
-    """Do what a (validated) PatchSerializer asks, all or nothing, and return the record."""
+    """Do what a (validated) RecordPatchSerializer asks, all or nothing, and return the record."""
     operations = operations_of(asked)
     if "status" not in asked:
         return records.patch(record_id, operations, expected_revision=expected)

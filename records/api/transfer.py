@@ -62,7 +62,7 @@ class RecordExport(DataView):
         return streamed(request, parts, renderer.media_type, f"{data.workflow.slug}.{renderer.format}")
 
 
-class OptionsSerializer(serializers.Serializer[Any]):
+class ImportOptionsSerializer(serializers.Serializer[Any]):
     """How rows become records, and why."""
 
     options = serializers.JSONField(
@@ -73,14 +73,14 @@ class OptionsSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, max_length=1000, help_text="Kept in the history.")
 
 
-class UploadSerializer(OptionsSerializer):
+class ImportUploadSerializer(ImportOptionsSerializer):
     """A file of records: CSV, JSON (`.json`) or JSON Lines (`.jsonl`), up to 512 MB."""
 
     file = serializers.FileField(allow_empty_file=True)
     confirm = serializers.BooleanField(default=False, help_text="Begin at once, without looking at the preview.")
 
 
-class PreviewRowSerializer(serializers.Serializer[Any]):
+class ImportPreviewRowSerializer(serializers.Serializer[Any]):
     """A row as it would be imported; `problem` says why it would be refused."""
 
     position = serializers.CharField()
@@ -100,7 +100,7 @@ class ImportPreviewSerializer(serializers.Serializer[Any]):
 
     columns = serializers.ListField(child=serializers.CharField())
     targets = serializers.DictField(child=serializers.CharField(allow_blank=True))
-    rows = PreviewRowSerializer(many=True)
+    rows = ImportPreviewRowSerializer(many=True)
 
 
 class ImportSerializer(serializers.Serializer[Any]):
@@ -130,7 +130,7 @@ class ImportSerializer(serializers.Serializer[Any]):
         return reverse("api-import", kwargs=names, request=self.context["request"])
 
 
-class UploadedSerializer(serializers.Serializer[Any]):
+class ImportUploadedSerializer(serializers.Serializer[Any]):
     """A file that was taken in, and what would become of its first rows."""
 
     upload = ImportSerializer()
@@ -151,21 +151,21 @@ class Imports(DataView):
 
     @extend_schema(
         operation_id="upload_import",
-        request={"multipart/form-data": UploadSerializer},
-        responses={201: UploadedSerializer},
+        request={"multipart/form-data": ImportUploadSerializer},
+        responses={201: ImportUploadedSerializer},
     )
     @transaction.atomic  # a file that cannot be read is not kept
     def post(self, request: Request, workflow: str) -> Response:
         """Take in a file and tell what would become of its first rows; records are made once it is confirmed."""
         found = get_workflow_for(request.user, workflow)
-        asked = read_body(request, UploadSerializer)
+        asked = read_body(request, ImportUploadSerializer)
         options = _options(asked)
         kept = importing.upload(found, asked["file"].name, asked["file"].chunks(), actor=request.user)
         preview = importing.preview(kept, options)
         if asked["confirm"]:
             importing.confirm(kept, options, reason=asked.get("reason", ""))
         kept.refresh_from_db()
-        answer = UploadedSerializer({"upload": kept, "preview": preview}, context={"request": request}).data
+        answer = ImportUploadedSerializer({"upload": kept, "preview": preview}, context={"request": request}).data
         return Response(answer, status.HTTP_201_CREATED, headers={"Location": answer["upload"]["url"]})
 
 
@@ -181,10 +181,10 @@ class ImportDetail(DataView):
 class ImportPreview(DataView):
     """What would become of a file."""
 
-    @extend_schema(operation_id="preview_import", request=OptionsSerializer, responses=ImportPreviewSerializer)
+    @extend_schema(operation_id="preview_import", request=ImportOptionsSerializer, responses=ImportPreviewSerializer)
     def post(self, request: Request, workflow: str, upload: UUID) -> Response:
         """Tell what would become of the first rows with other options; nothing is written."""
-        options = _options(read_body(request, OptionsSerializer))
+        options = _options(read_body(request, ImportOptionsSerializer))
         found = importing.preview(_find(request, workflow, upload), options)
         return Response(ImportPreviewSerializer(found).data)
 
@@ -192,10 +192,10 @@ class ImportPreview(DataView):
 class ImportConfirm(DataView):
     """Beginning an import."""
 
-    @extend_schema(operation_id="confirm_import", request=OptionsSerializer, responses={202: ImportSerializer})
+    @extend_schema(operation_id="confirm_import", request=ImportOptionsSerializer, responses={202: ImportSerializer})
     def post(self, request: Request, workflow: str, upload: UUID) -> Response:
         """Make records of the file's rows, in the background."""
-        asked = read_body(request, OptionsSerializer)
+        asked = read_body(request, ImportOptionsSerializer)
         kept = _find(request, workflow, upload)
         begun = importing.confirm(kept, _options(asked), reason=asked.get("reason", ""))
         begun.refresh_from_db()

@@ -33,7 +33,7 @@ class VariableSerializer(serializers.Serializer[Any]):
     updated_at = serializers.DateTimeField()
 
 
-class SetSerializer(serializers.Serializer[Any]):
+class VariableSetSerializer(serializers.Serializer[Any]):
     """What a variable is to be; what is not said stays as it is."""
 
     value = AnyField()
@@ -42,7 +42,7 @@ class SetSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, max_length=1000)
 
 
-class ChangeSerializer(SetSerializer):
+class VariableChangeSerializer(VariableSetSerializer):
     """A change of a part of a variable."""
 
     value = AnyField(required=False)
@@ -96,7 +96,7 @@ class VariableDetail(DataView):
     @extend_schema(
         operation_id="set_variable",
         parameters=[IF_MATCH],
-        request=SetSerializer,
+        request=VariableSetSerializer,
         responses={
             200: VariableSerializer,
             201: OpenApiResponse(VariableSerializer, description="It is new."),
@@ -104,17 +104,20 @@ class VariableDetail(DataView):
     )
     def put(self, request: Request, workflow: str, key: str) -> Response:
         """Set the variable, new or not."""
-        asked = read_body(request, SetSerializer)
+        asked = read_body(request, VariableSetSerializer)
         with if_match(request) as expected:
             row = self.open_data(request, workflow).variables.set(key, **asked, expected_revision=expected)
         return _answer(row, status.HTTP_201_CREATED if row.revision == 1 else status.HTTP_200_OK)
 
     @extend_schema(
-        operation_id="change_variable", parameters=[IF_MATCH], request=ChangeSerializer, responses=VariableSerializer
+        operation_id="change_variable",
+        parameters=[IF_MATCH],
+        request=VariableChangeSerializer,
+        responses=VariableSerializer,
     )
     def patch(self, request: Request, workflow: str, key: str) -> Response:
         """Change parts of a variable that is there."""
-        asked = read_body(request, ChangeSerializer)
+        asked = read_body(request, VariableChangeSerializer)
         variables = self.open_data(request, workflow).variables
         with if_match(request) as expected:
             before = variables.row(key)
