@@ -28,7 +28,8 @@ function show() {
 }
 
 if (modal) {
-  document.addEventListener("htmx:afterSwap", (event) => event.detail.target === modal && show());
+  // Settled, not only swapped: before that a form that is sent at once would leave the page.
+  document.addEventListener("htmx:afterSettle", (event) => event.detail.target === modal && show());
   document.addEventListener("prompt:closed", () => modal.close());
   document.addEventListener("prompt:answered", refresh);
   modal.addEventListener("close", () => {

@@ -54,6 +54,7 @@ def test_a_prompt_arrives_is_answered_by_keyboard_and_its_record_goes_on(browser
     expect(page.get_by_text("2 new prompts.")).to_be_visible()
     expect(page.locator("#nav-count-prompts")).to_contain_text("2")
     page.get_by_role("link", name="Show").click()
+    page.wait_for_load_state()  # its scripts have run
     expect(page.locator(".prompt-list > li")).to_have_count(2)
     shot(page, "inbox")
     page.keyboard.press("j")
