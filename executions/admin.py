@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from director.admin_base import LargeTableAdmin, ReadOnly, shown_json
 from director.errors import DirectorError
 from executions import control, retry
-from executions.models import Execution, ExecutionFrame, ExecutionStep
+from executions.models import Execution, ExecutionFrame, ExecutionIntervention, ExecutionStep, HumanPrompt
 from records.masking import mask_tree
 
 masked = partial(shown_json, cleaned=mask_tree)
@@ -127,6 +127,43 @@ class ExecutionStepAdmin(ReadOnly, LargeTableAdmin[ExecutionStep]):
         rows = super().get_queryset(request).select_related("execution", "record", "frame").defer("record__data")
         is_list = request.path == reverse("admin:executions_executionstep_changelist")
         return rows.defer("input", "output") if is_list else rows
+
+
+@admin.register(HumanPrompt)
+class HumanPromptAdmin(ReadOnly, LargeTableAdmin[HumanPrompt]):
+    """Questions to people. They are answered in the inbox, where the answer is checked and the record goes on."""
+
+    list_display = ("title", "workflow", "execution", "alias", "record", "status", "due_at", "answered_by")
+    list_select_related = ("workflow", "execution", "record", "answered_by")
+    list_filter = ("status",)
+    ordering = ("-id",)
+    fields = (
+        ("workflow", "execution", "record", "alias", "attempt"),
+        ("status", "created_at", "due_at", "answered_by", "answered_at"),
+        ("title", "message"),
+        "given",
+    )
+    readonly_fields = ("given",)
+    given = masked("answer")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HumanPrompt]:
+        related = super().get_queryset(request).select_related("workflow", "execution", "record", "answered_by")
+        return related.defer("record__data")
+
+
+@admin.register(ExecutionIntervention)
+class InterventionAdmin(ReadOnly, LargeTableAdmin[ExecutionIntervention]):
+    """What people changed of runs: who, when, why."""
+
+    list_display = ("kind", "execution", "user", "reason", "at")
+    list_select_related = ("execution", "user")
+    ordering = ("-id",)
+    fields = (("kind", "execution", "user", "at"), "reason", "changed")
+    readonly_fields = ("changed",)
+    changed = masked("changes")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ExecutionIntervention]:
+        return super().get_queryset(request).select_related("execution", "user")
 
 
 def _scoped_link(view: str, execution: Execution, text: str) -> SafeString:

@@ -8,7 +8,7 @@ from django.contrib import admin
 
 from director.admin_base import LargeTableAdmin, ReadOnly, shown_json
 from records.masking import mask_at
-from records.models import BulkOperation, RecordChange, VariableChange
+from records.models import BulkOperation, RecordChange, RecordImport, VariableChange
 
 
 def masked_patch(patch: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -44,4 +44,12 @@ class BulkOperationAdmin(ReadOnly, LargeTableAdmin[BulkOperation]):
     list_display = ("__str__", "workflow", "status", "actor", "total", "changed", "refused", "created_at")
     list_select_related = ("workflow", "actor")
     list_filter = ("status", "kind")
+    ordering = ("-id",)
+
+
+@admin.register(RecordImport)
+class RecordImportAdmin(ReadOnly, LargeTableAdmin[RecordImport]):
+    list_display = ("file_name", "workflow", "status", "actor", "done", "failed", "created_at")
+    list_select_related = ("workflow", "actor")
+    list_filter = ("status",)
     ordering = ("-id",)

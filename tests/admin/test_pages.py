@@ -11,7 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from director.admin_base import COUNT_LIMIT
 from director.api import tokens
 from director.models import ApiToken
-from executions.models import Execution, ExecutionFrame, ExecutionStep
+from executions import control
+from executions.models import Execution, ExecutionFrame, ExecutionStep, HumanPrompt
+from records import importing
 from records.models import WorkflowRecord
 from tests.admin.conftest import act, url_of
 from tests.api.conftest import TRIAGE
@@ -39,8 +41,11 @@ def registered() -> list[type[Any]]:
 def test_no_page_takes_more_than_15_queries(staff: Client, triage: Workflow) -> None:
     for number in range(5):
         other = import_workflow(TRIAGE.replace("Inbox", f"Inbox {number}"), owner=make_user()).workflow
-        run(other)
+        done = run(other)
+        HumanPrompt.objects.create(workflow=other, execution=done, frame_id=done.pk.int >> 70, alias="ask", title="Pay?")
         tokens.issue(other.owner)
+        importing.upload(other, "leads.csv", [b"name\r\nAda\r\n"], actor=other.owner)
+        control.note(done, other.owner, "paused", "lunch", {"variables": {"token": "hunter2hunter2"}})
 
     for model in registered():
         row = model._default_manager.first()
