@@ -42,7 +42,7 @@ def test_no_page_takes_more_than_15_queries(staff: Client, triage: Workflow) -> 
     for number in range(5):
         other = import_workflow(TRIAGE.replace("Inbox", f"Inbox {number}"), owner=make_user()).workflow
         done = run(other)
-        HumanPrompt.objects.create(workflow=other, execution=done, frame_id=done.pk.int >> 70, alias="ask", title="Pay?")
+        HumanPrompt.objects.create(workflow=other, execution=done, frame_id=done.number, alias="ask", title="Pay?")
         tokens.issue(other.owner)
         importing.upload(other, "leads.csv", [b"name\r\nAda\r\n"], actor=other.owner)
         control.note(done, other.owner, "paused", "lunch", {"variables": {"token": "hunter2hunter2"}})
