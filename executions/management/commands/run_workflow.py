@@ -86,6 +86,6 @@ def read_input(path: Path) -> Any:
 
 def read_labels(pairs: list[str]) -> dict[str, str]:
     labels = dict(pair.partition("=")[::2] for pair in pairs)
-    if "" in labels or len(labels) != len(pairs):
+    if "" in labels or len(labels) != len(pairs) or not all("=" in pair for pair in pairs):
         raise CommandError("Give each label as NAME=VALUE, each name once.")
     return labels

@@ -1,0 +1,120 @@
+"""Input that no one should send: the record that holds it fails and says why, nothing is half-written, the rest go on."""
+
+import pytest
+
+from executions.models import Execution
+from tests.executions.running import email, publish, run, statuses
+from workflows.errors import DefinitionInvalid, DefinitionUnreadable
+from workflows.models import Workflow, WorkflowVersion
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def one_step(step: str) -> str:
+    return f"""
+director: 1
+name: Bad input
+steps:
+  - alias: each
+    type: iterate
+    config: {{over_records: email}}
+    body:
+      - {{alias: odd, {step}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        pytest.param(
+            '{{ "a" * 2000000 if current.bad else 1 }}', "at most 1,048,576", id="beyond the size of a template"
+        ),
+        pytest.param("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}", "", id="a loop"),
+        pytest.param("{{ current.bad / 0 }}", "divides by zero", id="division by zero"),
+        pytest.param("{{ current.no_such }}", "current.no_such", id="a name that leads nowhere"),
+    ],
+)
+def test_a_template_that_cannot_be_rendered_fails_its_record_and_says_why(value: str, reason: str):
+    workflow = publish(one_step(f"type: set, config: {{value: {value!r}}}"))
+    email(workflow, 1, bad=True)
+
+    execution = run(workflow)
+
+    assert execution.status == "completed"
+    assert statuses(workflow) == {"email_001": "failed"}
+    assert reason in workflow.records.get().error_message.lower()
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        pytest.param(
+            "chr_0 = '\\x00'\ndef main(current):\n    return chr_0 if current['fields']['bad'] else 1",
+            "NUL",
+            id="NUL",
+        ),
+        pytest.param(
+            "def main(current):\n    return 'x' * 1100000 if current['fields']['bad'] else 1",
+            "1,048,576",
+            id="too large",
+        ),
+        pytest.param(
+            "def main(current):\n    return [1][5] if current['fields']['bad'] else 1", "Index", id="an error in code"
+        ),
+    ],
+)
+def test_an_output_that_cannot_be_recorded_fails_its_record_and_the_others_go_on(source: str, reason: str):
+    import json
+
+    workflow = publish(one_step(f"type: code, config: {{source: {json.dumps(source)}}}"))
+    email(workflow, 1, bad=True)
+    email(workflow, 2, bad=False)
+
+    execution = run(workflow)
+
+    assert (execution.status, execution.records_failed, execution.records_complete) == ("completed", 1, 1)
+    assert statuses(workflow) == {"email_001": "failed", "email_002": "complete"}
+    assert reason in workflow.records.get(record_id="email_001").error_message
+
+
+def nested(depth: int) -> str:
+    lines = ["director: 1", "name: Nested", "steps:"]
+    for level in range(depth):
+        pad = "  " * (2 * level + 1)
+        lines += [
+            f"{pad}- alias: level_{level}",
+            f"{pad}  type: iterate",
+            f"{pad}  config: {{over: [1]}}",
+            f"{pad}  body:",
+        ]
+    pad = "  " * (2 * depth + 1)
+    return "\n".join([*lines, f"{pad}- {{alias: bottom, type: set, config: {{value: '{{{{ item }}}}'}}}}"])
+
+
+def test_iterates_nest_eight_deep_and_no_deeper():
+    execution = run(nested(8))
+
+    assert execution.status == "completed"
+    assert execution.records_complete == 8
+    with pytest.raises(DefinitionInvalid, match="8"):
+        publish(nested(10))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("director: 1\nname: Broken\nsteps:\n  - alias: [a\n", "line 5"),
+        ('{"director": 1, "name": "Broken", "steps": [}', "column"),
+        (one_step("type: sett, config: {value: 1}"), "set"),
+        (one_step("type: set, config: {valeu: 1}"), "value"),
+        (one_step("type: set, config: {value: 1}").replace("alias: odd", "alias: each"), "each"),
+    ],
+)
+def test_a_definition_that_cannot_be_is_refused_and_nothing_is_written(text: str, words: str):
+    with pytest.raises((DefinitionInvalid, DefinitionUnreadable)) as refused:
+        publish(text)
+
+    assert words in refused.value.message
+    assert not Workflow.objects.exists()
+    assert not WorkflowVersion.objects.exists()
+    assert not Execution.objects.exists()

@@ -1,0 +1,108 @@
+"""The commands people type: what they say, and how their exit code tells how it ended."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from rich.console import Console
+
+from director.management.commands import demo
+from executions import watching
+from executions.models import Execution
+from tests.executions.running import drive, email, publish, start
+from tests.rig.processes import environment
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TOUCH = """
+director: 1
+name: Touch all
+steps:
+  - alias: each
+    type: iterate
+    config: {over_records: email}
+    body:
+      - {alias: touch, type: set, config: {value: "{{ current.subject }} {{ trigger.word | default('-') }}"}}
+"""
+
+
+def said(*arguments: str) -> str:
+    output = StringIO()
+    call_command(*arguments, stdout=output)
+    return output.getvalue()
+
+
+def test_run_workflow_starts_it_by_name_or_slug_with_input_and_labels(tmp_path):
+    publish(TOUCH)
+    given = tmp_path / "input.json"
+    given.write_text('{"word": "hello"}')
+
+    assert "Started #" in said("run_workflow", "touch-all", "--input", str(given), "--label", "client=acme")
+    assert "Started #" in said("run_workflow", "Touch all")
+
+    first = Execution.objects.order_by("number").first()
+    assert (first.trigger_data, first.labels, first.trigger_type) == ({"word": "hello"}, {"client": "acme"}, "command")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("touch-al",), "There is: touch-all"),
+        (("touch-all", "--input", "/nowhere/input.json"), "cannot be read"),
+        (("touch-all", "--label", "acme"), "NAME=VALUE"),
+    ],
+)
+def test_run_workflow_refuses_with_the_way_out_and_starts_nothing(arguments: tuple[str, ...], words: str):
+    publish(TOUCH)
+
+    with pytest.raises(CommandError, match=words.replace("(", "\\(")):
+        call_command("run_workflow", *arguments)
+
+    assert not Execution.objects.exists()
+
+
+def test_run_workflow_watches_to_the_end_and_its_exit_code_tells(worker):
+    workflow = publish(TOUCH)
+    email(workflow, 1)
+    worker()
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("run_workflow", "touch-all", "--watch", stdout=StringIO())
+
+    assert ended.value.code == 0
+    assert Execution.objects.get().records_complete == 1
+
+
+def test_the_demo_runs_the_sample_and_tells_the_outcome_of_every_record(monkeypatch):
+    def walked(execution: Execution, console: Console) -> Execution:
+        return drive(execution)
+
+    monkeypatch.setattr(demo, "watch", walked)
+    console = Console(file=StringIO(), width=200)
+
+    assert demo.run_sample(console)
+    told = console.file.getvalue()
+    assert "37 records in, 29 complete, 3 failed, 5 skipped" in told
+    assert told.count("email_0") >= 37
+    assert demo.run_sample(console)
+    assert "nothing to process" in console.file.getvalue()
+
+
+def test_the_benchmark_walks_all_its_records_and_removes_them_again(empty_redis, monkeypatch):
+    for name, value in environment().items():  # its workers are to work on the test database
+        monkeypatch.setenv(name, value)
+
+    result = json.loads(said("benchmark", "--records", "300", "--workers", "1", "--json"))
+
+    promised = {"records", "workers", "seconds", "records_per_second", "record_steps_per_second", "peak_worker_mb"}
+    assert promised <= set(result)
+    assert (result["records"], result["complete"], result["failed"]) == (300, 297, 3)
+    assert result["flushes"] > 0
+    assert not Execution.objects.exists()
+
+
+def test_the_summary_of_a_run_without_records_says_so():
+    workflow = publish(TOUCH)
+
+    assert watching.summary(drive(start(workflow))).endswith("nothing to process.")
