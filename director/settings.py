@@ -19,6 +19,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = embedded.data_dir()
 UPLOADS_DIR = DATA_DIR / "uploads"
 DIRECTOR_FILE_ROOTS = env.paths("DIRECTOR_FILE_ROOTS", [BASE_DIR / "samples", UPLOADS_DIR])
+DIRECTOR_WRITE_ROOTS = env.paths("DIRECTOR_WRITE_ROOTS", [DATA_DIR / "files"])
 
 # --- who may talk to us ---------------------------------------------------------------------------------------------
 DEBUG = env.flag("DIRECTOR_DEBUG")

@@ -5,6 +5,7 @@ ExecutionError
       IdempotencyConflict 422
   PromptNotFound 404 · PromptNotYours 403 · PromptAnswered 409 · PromptClosed 409 · AnswerInvalid 422 · PromptLinkExpired 410
   StepTimedOut · StepInterrupted · ValueTooLarge · IterateStopped · NotAList · WorkerKilled   (recorded on a step or a record)
+  FileNotWritten · MailFailed   (recorded on a step or a record)
   LeaseLost (ours only)
 """
 
@@ -231,6 +232,41 @@ class WorkerKilled(ExecutionError):
     def message(self) -> str:
         where = f" at or after step {self.step}" if self.step else ""
         return f"The worker died {self.times} times while walking this record{where}; it is not tried again by itself."
+
+
+class FileNotWritten(ExecutionError):
+    code = "file_not_written"
+
+    def __init__(self, path: str, reason: str, is_outside: bool = False) -> None:
+        super().__init__(path, reason, is_outside)
+        self.path, self.reason, self.is_outside = path, reason, is_outside
+        self.retryable = not is_outside
+
+    @property
+    def message(self) -> str:
+        way_out = " Choose a path within them, or add its folder to DIRECTOR_WRITE_ROOTS." if self.is_outside else ""
+        return f"{self.path!r} cannot be written: {self.reason}.{way_out}"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"path": self.path}
+
+
+class MailFailed(ExecutionError):
+    """begun: whether the server had been given the mail, so that it may have gone out all the same."""
+
+    code = "mail_failed"
+
+    def __init__(self, reason: str, begun: bool) -> None:
+        super().__init__(reason, begun)
+        self.reason, self.begun = reason, begun
+        self.retryable = not begun
+
+    @property
+    def message(self) -> str:
+        if self.begun:
+            return f"The mail server did not take the mail: {self.reason}. It may have gone out all the same."
+        return f"The mail server cannot be reached: {self.reason}. Nothing was sent."
 
 
 class LeaseLost(ExecutionError):

@@ -8,6 +8,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from director.ids import uuid7
+from executions.notices import LogEvent as LogEvent
+from executions.notices import Notification as Notification
 from executions.querysets import ExecutionQuerySet
 from executions.states import ExecutionStatus, FrameStatus, StepStatus, WaitingFor
 from workflows.models import Workflow, WorkflowVersion

@@ -144,6 +144,9 @@ class LogLine:
     error: str | None
     record: str | None
     record_pk: UUID | None
+    # What the step `log_event` said.
+    level: str | None
+    message: str | None
 
 
 def log_page(execution: Execution, aliases: Sequence[str], cursor: str = "") -> paging.Page[LogLine]:

@@ -1,4 +1,4 @@
-"""Which files a workflow may read: those inside the configured folders, however the path is written."""
+"""Which files a workflow may read or write: those inside the configured folders, however the path is written."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +28,19 @@ def resolve_path(path: str, roots: Sequence[Path]) -> Path:
     if len(inside) < len(places) or not places:
         raise SourceNotAllowed(path, _names(roots))
     raise SourceNotFound(path, _names(roots), _nearest(inside))
+
+
+def place_within(path: str, roots: Sequence[Path]) -> Path | None:
+    """Return where a file called `path` is to be written, links followed; None when that lies outside every root.
+
+    path: relative to the first root, or to the one with whose name it begins, or absolute. Nothing needs to be there.
+    Raises SourceUnreadable for what can be no path.
+    """
+    first, *rest = Path(path).parts or ("",)
+    named = [root.joinpath(*rest) for root in roots if rest and root.name == first]
+    places = [_real(path, place) for place in (*named, *(root / path for root in roots[:1]))]
+    real_roots = [_real(path, root) for root in roots]
+    return places[0] if places and _is_inside(places[0], real_roots) else None
 
 
 @contextmanager

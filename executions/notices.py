@@ -1,0 +1,70 @@
+"""What steps say to people: lines in the log of their run, and notifications."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+
+class LogLevel(models.TextChoices):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogEvent(models.Model):
+    """What a step `log_event` said: once per step and frame, however often it was tried."""
+
+    execution = models.ForeignKey("executions.Execution", on_delete=models.CASCADE, related_name="log", db_index=False)
+    frame_id = models.BigIntegerField()
+    alias = models.CharField(max_length=100)
+    level = models.CharField(max_length=7, choices=LogLevel)
+    message = models.TextField()
+    data = models.JSONField(null=True)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "execution_log"
+        constraints = (
+            # The idempotency key of the step, as columns.
+            models.UniqueConstraint(fields=("frame_id", "alias"), name="log_once_per_step"),
+            models.CheckConstraint(condition=Q(level__in=LogLevel.values), name="log_level_known"),
+        )
+        indexes = (models.Index(fields=("execution", "-id"), name="log_by_execution"),)
+
+    def __str__(self) -> str:
+        return f"{self.level}: {self.message}"
+
+
+class Notification(models.Model):
+    """What a step `notify` told one person. The page of the person shows it; `read_at` null: not seen yet."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications", db_index=False
+    )
+    execution = models.ForeignKey("executions.Execution", on_delete=models.CASCADE, related_name="notifications")
+    frame_id = models.BigIntegerField()
+    alias = models.CharField(max_length=100)
+    title = models.CharField(max_length=200)
+    message = models.TextField(blank=True)
+    # An http(s) address, or a path of Director itself; empty: none.
+    link = models.CharField(max_length=2000, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "notifications"
+        constraints = (
+            models.UniqueConstraint(fields=("frame_id", "alias", "user"), name="notification_once_per_step"),
+        )
+        indexes = (
+            models.Index(fields=("user", "-id"), name="notification_by_user"),
+            # How many a person has not seen.
+            models.Index(fields=("user",), condition=Q(read_at__isnull=True), name="notification_unread"),
+        )
+
+    def __str__(self) -> str:
+        return self.title
