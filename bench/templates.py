@@ -1,6 +1,6 @@
 """What a template costs: median and 99th percentile of one rendering, in microseconds.
 
-    python -m bench.templates
+python -m bench.templates
 """
 
 import time
