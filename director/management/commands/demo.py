@@ -63,9 +63,8 @@ def run_sample(console: Console) -> bool:
 
 def _serve(console: Console, url: str) -> None:
     user = get_user_model().objects.get(username=DEMO_USER)
-    console.print(
-        f"\nDirector is at [bold]{url}[/]. Sign in once with this link:\n  {link_for(user, base_url=url)}\nCtrl-C stops it."
-    )
+    console.print(f"\nDirector is at [bold]{url}[/]. Sign in once with this link; Ctrl-C stops it.")
+    console.print(link_for(user, base_url=url), soft_wrap=True)  # a link that is broken into lines leads nowhere
     with suppress(KeyboardInterrupt):
         threading.Event().wait()
 
