@@ -40,6 +40,7 @@ from executions.states import FrameStatus, StepStatus, WaitingFor
 from records.creation import create_records
 from workflows.definition.compile import compile_plan
 from workflows.definition.plan import BlockPlan, OnError, Plan, StepPlan
+from workflows.expressions.failures import kind_of
 from workflows.readers.items import Item, Problem
 
 logger = logging.getLogger(__name__)
@@ -305,7 +306,7 @@ class EngineServices(Services):
         assert plan is not None
         over = (plan.over or plan.over_records).render(scope)  # type: ignore[union-attr]
         if plan.over is not None and not isinstance(over, list):
-            raise NotAList(step.alias, type(over).__name__)
+            raise NotAList(step.alias, kind_of(over))
         where = plan.where
         accepts = None if where is None else (lambda record: where.test({**scope, "current": record}))
         config = jsontools.dumps({"over": over if plan.over_records is not None else f"{len(over)} items"})
