@@ -1,11 +1,21 @@
 """Input that no one should send: the record that holds it fails and says why, nothing is half-written, the rest go on."""
 
-import pytest
+import json
+import mailbox
+from collections.abc import Iterator
 
-from executions.models import Execution
-from tests.executions.running import email, publish, run, statuses
+import pytest
+from django.test import Client
+
+from executions.models import Execution, ExecutionFrame, ExecutionStep
+from records.errors import RecordError
+from records.models import WorkflowRecord
+from records.services import WorkflowData
+from tests.executions.running import email, outputs, publish, run, statuses
 from workflows.errors import DefinitionInvalid, DefinitionUnreadable
 from workflows.models import Workflow, WorkflowVersion
+from workflows.step_types import registry
+from workflows.step_types.base import StepCall, StepType
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,8 +74,6 @@ def test_a_template_that_cannot_be_rendered_fails_its_record_and_says_why(value:
     ],
 )
 def test_an_output_that_cannot_be_recorded_fails_its_record_and_the_others_go_on(source: str, reason: str):
-    import json
-
     workflow = publish(one_step(f"type: code, config: {{source: {json.dumps(source)}}}"))
     email(workflow, 1, bad=True)
     email(workflow, 2, bad=False)
@@ -118,3 +126,80 @@ def test_a_definition_that_cannot_be_is_refused_and_nothing_is_written(text: str
     assert not Workflow.objects.exists()
     assert not WorkflowVersion.objects.exists()
     assert not Execution.objects.exists()
+
+
+class Odd(StepType):
+    """Gives half of a character for the records that are bad: templates and code cannot make one."""
+
+    name, label, icon, category = "test_odd", "Give what cannot be stored", "flask", "data"
+    schema = {"type": "object"}
+
+    def run(self, call: StepCall) -> str:
+        return "\ud800" if call.scope["current"].data["fields"]["bad"] else "fine"
+
+
+def rows() -> list[int]:
+    """How many rows there are of all that a run writes."""
+    return [model.objects.count() for model in (WorkflowRecord, Execution, ExecutionFrame, ExecutionStep)]
+
+
+@pytest.fixture
+def odd_step() -> Iterator[None]:
+    registry.register(Odd())
+    yield
+    del registry._types["test_odd"]
+
+
+def test_half_a_character_fails_its_record_with_its_place_and_is_not_stored(odd_step: None):
+    workflow = publish(one_step("type: test_odd, store_to_record: true"))
+    email(workflow, 1, bad=True)
+    email(workflow, 2, bad=False)
+
+    run(workflow)
+
+    assert statuses(workflow) == {"email_001": "failed", "email_002": "complete"}
+    failed = workflow.records.get(record_id="email_001")
+    assert "lone surrogate U+D800" in failed.error_message
+    assert failed.data["vars"] == {}
+
+
+def test_a_field_of_50_mb_is_refused_with_the_limit_by_service_and_api_and_nothing_is_written(client: Client):
+    workflow = publish(one_step("type: set, config: {value: 1}"))
+    text, before = "x" * 50_000_000, rows()
+    client.force_login(workflow.owner)
+
+    with pytest.raises(RecordError, match="the limit is 1 MB"):
+        WorkflowData(workflow).records.create("email", {"body": text})
+    refused = client.post(
+        f"/api/workflows/{workflow.pk}/records",
+        json.dumps({"type": "email", "fields": {"body": text}}),
+        content_type="application/json",
+    )
+
+    assert refused.status_code == 413
+    assert "10,000,000" in refused.json()["detail"]
+    assert rows() == before
+
+
+def test_messages_of_a_mailbox_that_cannot_be_read_are_told_and_the_others_become_records(tmp_path, settings):
+    settings.DIRECTOR_FILE_ROOTS = [tmp_path]
+    box = mailbox.mbox(tmp_path / "odd.mbox")
+    for subject, body in ((b"Good", b"text"), (b"Large", b"x" * 2_000_000), (b"Half a character", b"\xed\xa0\x80")):
+        box.add(b"Subject: " + subject + b"\nFrom: ada@example.com\n\n" + body)
+    box.add(b"\x00\x01\x02 no header at all")
+    box.close()
+    workflow = publish("""
+director: 1
+name: Odd mailbox
+steps:
+  - {alias: inbox, type: read_mailbox, config: {path: odd.mbox}, create_records: email}
+""")
+
+    execution = run(workflow)
+
+    (told,) = outputs(execution, "inbox")
+    assert execution.status == "completed"
+    assert told["created"] + told["failed"] == 4
+    assert told["failed"] == len(told["problems"]) >= 1
+    assert any("the limit is 1 MB" in problem["reason"] for problem in told["problems"])
+    assert workflow.records.count() == told["created"]

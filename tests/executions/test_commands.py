@@ -1,9 +1,11 @@
 """The commands people type: what they say, and how their exit code tells how it ended."""
 
 import json
+from contextlib import redirect_stdout
 from io import StringIO
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from rich.console import Console
 
@@ -12,6 +14,7 @@ from executions import watching
 from executions.models import Execution
 from tests.executions.running import drive, email, publish, start
 from tests.rig.processes import environment
+from workflows.models import Workflow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,14 +53,18 @@ def test_run_workflow_starts_it_by_name_or_slug_with_input_and_labels(tmp_path):
     [
         (("touch-al",), "There is: touch-all"),
         (("touch-all", "--input", "/nowhere/input.json"), "cannot be read"),
+        (("touch-all", "--input", "{tmp_path}/broken.json"), "is not JSON: Expecting value: line 2 column 8"),
+        (("touch-all", "--input", "{tmp_path}/list.json"), "a JSON object is needed"),
         (("touch-all", "--label", "acme"), "NAME=VALUE"),
     ],
 )
-def test_run_workflow_refuses_with_the_way_out_and_starts_nothing(arguments: tuple[str, ...], words: str):
+def test_run_workflow_refuses_with_the_way_out_and_starts_nothing(arguments: tuple[str, ...], words: str, tmp_path):
     publish(TOUCH)
+    (tmp_path / "broken.json").write_text('{"a": 1,\n  "b": }')
+    (tmp_path / "list.json").write_text("[1]")
 
     with pytest.raises(CommandError, match=words.replace("(", "\\(")):
-        call_command("run_workflow", *arguments)
+        call_command("run_workflow", *(argument.format(tmp_path=tmp_path) for argument in arguments))
 
     assert not Execution.objects.exists()
 
@@ -72,6 +79,47 @@ def test_run_workflow_watches_to_the_end_and_its_exit_code_tells(worker):
 
     assert ended.value.code == 0
     assert Execution.objects.get().records_complete == 1
+
+    publish("director: 1\nname: Refuse\nsteps: [{alias: no, type: fail, config: {message: Not today}}]\n")
+    output = StringIO()
+    with redirect_stdout(output), pytest.raises(SystemExit) as failed:
+        call_command("run_workflow", "refuse", "--watch", stdout=StringIO())
+
+    assert failed.value.code == 1
+    assert "Not today" in output.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("broken.yaml", "director: 1\nname: Broken\nsteps:\n  - alias: [a\n", "broken.yaml: YAML, line 5, column 1"),
+        ("broken.json", '{"director": 1,\n "name" "Broken"}', "broken.json: JSON, line 2, column 9"),
+        ("twice.yaml", "director: 1\nname: A\nname: B\nsteps: []\n", "YAML, line 3, column 1"),
+        ("wrong.yaml", "director: 1\nname: A\nsteps:\n  - {alias: a, type: sett, config: {}}\n", "Did you mean `set`"),
+        ("missing.yaml", None, "cannot be read: No such file"),
+    ],
+)
+def test_import_workflow_says_where_a_document_goes_wrong_and_writes_nothing(name, text, words, tmp_path):
+    get_user_model().objects.create(username="owner")
+    if text is not None:
+        (tmp_path / name).write_text(text)
+
+    with pytest.raises(CommandError) as refused:
+        call_command("import_workflow", str(tmp_path / name), "--owner", "owner")
+
+    assert words in str(refused.value)
+    assert not Workflow.objects.exists()
+
+
+def test_import_workflow_publishes_and_says_when_nothing_has_changed(tmp_path):
+    get_user_model().objects.create(username="owner")
+    (tmp_path / "touch.yaml").write_text(TOUCH)
+    command = ("import_workflow", str(tmp_path / "touch.yaml"), "--owner", "owner")
+
+    assert said(*command).startswith("Published Touch all, version 1")
+    assert said(*command).startswith("Unchanged: Touch all, version 1")
+    with pytest.raises(CommandError, match=r"no user ownr.*owner"):
+        said(*command[:-1], "ownr")
 
 
 def test_the_demo_runs_the_sample_and_tells_the_outcome_of_every_record(monkeypatch):
