@@ -22,7 +22,8 @@ AT_TOP = ("iterate", "read_mailbox", "read_csv", "read_json")
 
 
 def test_every_step_type_is_documented_with_an_example_and_nothing_else_is():
-    known = {step_type.name for step_type in registry.all() if not step_type.name.startswith("test_")}
+    ours = [step_type for step_type in registry.all() if not type(step_type).__module__.startswith("tests.")]
+    known = {step_type.name for step_type in ours}
 
     assert set(SECTIONS) == known
     assert all(EXAMPLE.search(text) for text in SECTIONS.values())
