@@ -183,16 +183,18 @@ class TestFiles:
 class TestLog:
     STEP = '{alias: effect, type: log_event, config: {level: warning, message: "Odd: {{ current.subject }}", data: {n: 1}}}'
 
-    def test_an_event_is_in_the_log_of_its_run_beside_its_step(self):
+    def test_an_event_is_in_the_log_of_its_run_beside_its_step(self, client):
         workflow = publish(each(self.STEP))
-        email(workflow, 1)
+        email(workflow, 1, subject="<b>1</b>")
+        client.force_login(workflow.owner)
 
         execution = run(workflow)
 
         event = LogEvent.objects.get()
         assert (event.execution_id, event.level, event.data) == (execution.pk, "warning", {"n": 1})
         (line,) = log_page(execution, ["effect"]).rows
-        assert (line.level, line.message, line.record) == ("warning", "Odd: Message 1", "email_001")
+        assert (line.level, line.message, line.record) == ("warning", "Odd: <b>1</b>", "email_001")
+        assert "Odd: &lt;b&gt;1&lt;/b&gt;" in client.get(f"/executions/{execution.number}/?view=log").content.decode()
 
     def test_after_a_crash_it_is_said_once(self):
         execution = after_a_crash(self.STEP)
