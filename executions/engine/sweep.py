@@ -98,6 +98,9 @@ def _take_back(session: Connection, slice_id: int, execution_id: UUID, suspect: 
         if crashes >= (MAX_CRASHES if alias else MAX_ROOT_CRASHES):
             _fail(session, frame_id, record_pk, WorkerKilled(crashes, _last_step(session, frame_id) or at_step))
             counts["frame", alias, "failed"][0] += 1
+    if counts:  # one of them may have been the last that its parent waited for, and no slice ends here to notice
+        for (alias,) in session.execute(settle.WAKE_PARENTS, (execution_id,)).fetchall():
+            counts["frame", alias, "waiting"][0] -= bool(alias)
     shift_counts(session, execution_id, counts, shard=0)
 
 
