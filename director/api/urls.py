@@ -4,11 +4,8 @@ from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 
 from director.api import views
-from executions import api as executions
-from executions import control_api as control
-from executions import history_api
-from executions import prompts_api as prompts
-from executions import replay_api as replay
+from executions.api import bulk as execution_bulk
+from executions.api import control, executions, history, prompts, replay
 from records.api import bulk, data, records, transfer, variables
 from workflows import api as workflows
 
@@ -58,12 +55,12 @@ urlpatterns = [
     path(f"{BULK}/<uuid:operation>", bulk.BulkDetail.as_view(), name="api-bulk"),
     path(f"{BULK}/<uuid:operation>/outcomes", bulk.BulkOutcomes.as_view()),
     path(f"{BULK}/<uuid:operation>/cancel", bulk.BulkCancel.as_view()),
-    path(f"{WORKFLOW}/records/<names:record_id>/history", history_api.RecordHistory.as_view()),
+    path(f"{WORKFLOW}/records/<names:record_id>/history", history.RecordHistory.as_view()),
     path(f"{WORKFLOW}/records/<names:record_id>", records.RecordDetail.as_view()),
     path("executions", executions.Executions.as_view(), name="api-executions"),
-    path("executions/bulk", control.ExecutionBulkStart.as_view()),
-    path("executions/bulk/<uuid:operation>", control.ExecutionBulkDetail.as_view(), name="api-execution-bulk"),
-    path("executions/bulk/<uuid:operation>/outcomes", control.ExecutionBulkItems.as_view()),
+    path("executions/bulk", execution_bulk.ExecutionBulkStart.as_view()),
+    path("executions/bulk/<uuid:operation>", execution_bulk.ExecutionBulkDetail.as_view(), name="api-execution-bulk"),
+    path("executions/bulk/<uuid:operation>/outcomes", execution_bulk.ExecutionBulkItems.as_view()),
     path(EXECUTION, executions.ExecutionDetail.as_view(), name="api-execution"),
     path(f"{EXECUTION}/steps", executions.Steps.as_view()),
     path(f"{EXECUTION}/steps/<int:step>", executions.StepDetail.as_view()),

@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework import serializers, status
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from director.api.paging import PageQuery, page_of
 from director.api.reading import read_body, read_query
 from director.api.schema import page_shape
-from executions import bulk, control, modifications
-from executions.api import ExecutionDetailSerializer, detail
+from executions import control, modifications
+from executions.api.executions import ExecutionDetailSerializer, detail
 from executions.models import (
     Execution,
-    ExecutionBulk,
-    ExecutionBulkItem,
-    ExecutionBulkKind,
     ExecutionIntervention,
 )
 from executions.modifications import Modifications
 from executions.queries.outcome import outcome
 from executions.services import get_execution_for
-from executions.states import ExecutionStatus, FrameStatus
+from executions.states import ExecutionStatus
 from executions.waiting import why_execution, why_record
 from records.api.base import MaskedField
 from records.models import WorkflowRecord
@@ -212,118 +207,6 @@ class Waiting(APIView):
             return Response({"why": why_execution(found)})
         key = modifications.keys_of(found, [query["record"]])[query["record"]]
         return Response({"why": why_record(WorkflowRecord.objects.get(pk=key))})
-
-
-# --- many at once -----------------------------------------------------------------------------------------------------
-
-
-class BulkReplaySerializer(serializers.Serializer[Any]):
-    """What is replayed of each execution."""
-
-    step = serializers.CharField(required=False, max_length=100, help_text="From this step on.")
-    statuses = serializers.ListField(
-        child=serializers.ChoiceField(FrameStatus.choices), required=False, help_text="Records that ended like this."
-    )
-    pattern = serializers.CharField(required=False, max_length=255, help_text="Of record ids, such as `email_*`.")
-    skip_completed = serializers.BooleanField(required=False)
-    dry = serializers.BooleanField(required=False)
-
-
-class ExecutionBulkRequestSerializer(ReasonSerializer):
-    """What to do to which executions."""
-
-    action = serializers.ChoiceField(ExecutionBulkKind.choices)
-    filter = serializers.DictField(
-        help_text='`{"status": "open", "workflow": "inbox-triage", "labels": {"client": "acme"}, "numbers": [12]}`; '
-        "{} means every one you may see."
-    )
-    replay = BulkReplaySerializer(required=False, help_text="With `replay`.")
-    dry_run = serializers.BooleanField(default=False, help_text="Only tell how many executions it would be about.")
-
-
-class ExecutionBulkPreviewSerializer(serializers.Serializer[Any]):
-    """How many executions match."""
-
-    total = serializers.IntegerField()
-
-
-class ExecutionBulkSerializer(serializers.Serializer[Any]):
-    """A bulk operation. Once it is finished, total = done + refused."""
-
-    id = serializers.UUIDField()
-    action = serializers.ChoiceField(ExecutionBulkKind.choices, source="kind")
-    filter = serializers.DictField()
-    reason = serializers.CharField(allow_blank=True)
-    total = serializers.IntegerField()
-    done = serializers.IntegerField()
-    refused = serializers.IntegerField()
-    created_at = serializers.DateTimeField()
-    finished_at = serializers.DateTimeField(allow_null=True)
-    url = serializers.SerializerMethodField()
-
-    def get_url(self, operation: ExecutionBulk) -> str:
-        return reverse("api-execution-bulk", kwargs={"operation": operation.pk}, request=self.context["request"])
-
-
-class ExecutionBulkItemSerializer(serializers.Serializer[Any]):
-    """What became of one execution; `result` is the replay that was started."""
-
-    execution = serializers.IntegerField(source="execution.number")
-    outcome = serializers.CharField(allow_blank=True)
-    reason = serializers.CharField(allow_blank=True)
-    result = serializers.IntegerField(source="result.number", allow_null=True, default=None)
-
-
-class ExecutionBulkStart(APIView):
-    """Doing one thing to many executions."""
-
-    @extend_schema(
-        operation_id="start_execution_bulk",
-        request=ExecutionBulkRequestSerializer,
-        responses={
-            200: OpenApiResponse(ExecutionBulkPreviewSerializer, description="Of a dry run."),
-            202: OpenApiResponse(ExecutionBulkSerializer, description="Begun."),
-        },
-    )
-    def post(self, request: Request) -> Response:
-        """Begin to cancel or replay, one by one, the executions that match."""
-        asked = read_body(request, ExecutionBulkRequestSerializer)
-        if asked["dry_run"]:
-            return Response({"total": bulk.matching(request.user, asked["filter"]).count()})
-        operation = bulk.start(
-            asked["action"],
-            asked["filter"],
-            asked.get("replay", {}),
-            user=request.user,
-            reason=asked.get("reason", ""),
-        )
-        answer = ExecutionBulkSerializer(operation, context={"request": request}).data
-        return Response(answer, status.HTTP_202_ACCEPTED, headers={"Location": answer["url"]})
-
-
-class ExecutionBulkDetail(APIView):
-    """One bulk operation on executions."""
-
-    @extend_schema(operation_id="get_execution_bulk", responses=ExecutionBulkSerializer)
-    def get(self, request: Request, operation: UUID) -> Response:
-        """Return an operation that you began, and how far it is."""
-        found = bulk.get_bulk_for(request.user, operation)
-        return Response(ExecutionBulkSerializer(found, context={"request": request}).data)
-
-
-class ExecutionBulkItems(APIView):
-    """What became of each execution of a bulk operation."""
-
-    @extend_schema(
-        operation_id="list_execution_bulk_outcomes",
-        parameters=[PageQuery],
-        responses=page_shape(ExecutionBulkItemSerializer),
-    )
-    def get(self, request: Request, operation: UUID) -> Response:
-        """List what became of each execution, the oldest first."""
-        found = bulk.get_bulk_for(request.user, operation)
-        rows = ExecutionBulkItem.objects.filter(bulk=found).select_related("execution", "result")
-        return page_of(request, rows, read_query(request, PageQuery), ExecutionBulkItemSerializer)
 
 
 def changes_of(given: dict[str, Any], execution: Execution, version: WorkflowVersion | None = None) -> Modifications:

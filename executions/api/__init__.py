@@ -1,0 +1,1 @@
+"""The REST interface of runs: start, see, control, answer, replay; one by one or many at once."""
