@@ -32,6 +32,7 @@ class DirectorError(Exception):
 
     code = "error"  # for programs: stable, snake_case
     http_status = 400
+    retryable = True  # whether the same thing, tried again a little later, may succeed
 
     @property
     def message(self) -> str:

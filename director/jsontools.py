@@ -22,6 +22,7 @@ class ValueInvalid(DirectorError):
 
     code = "value_invalid"
     http_status = 422
+    retryable = False
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)

@@ -152,6 +152,7 @@ class StepInterrupted(ExecutionError):
 
 class ValueTooLarge(ExecutionError):
     code = "value_too_large"
+    retryable = False
 
     def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(what, size_bytes, limit_bytes)
@@ -183,6 +184,7 @@ class IterateStopped(ExecutionError):
 
 class NotAList(ExecutionError):
     code = "not_a_list"
+    retryable = False
 
     def __init__(self, alias: str, kind: str) -> None:
         super().__init__(alias, kind)

@@ -60,6 +60,7 @@ class DefinitionUnreadable(WorkflowError):
 
     code = "definition_unreadable"
     http_status = 422
+    retryable = False
 
     def __init__(self, format: str, reason: str, line: int | None = None, column: int | None = None) -> None:
         super().__init__(format, reason, line, column)
@@ -80,6 +81,7 @@ class DefinitionInvalid(WorkflowError):
 
     code = "definition_invalid"
     http_status = 422
+    retryable = False
 
     def __init__(self, problems: Sequence[DefinitionProblem]) -> None:
         super().__init__(problems)
@@ -99,6 +101,7 @@ class DefinitionInvalid(WorkflowError):
 class StepTypeUnknown(WorkflowError):
     code = "step_type_unknown"
     http_status = 422
+    retryable = False
 
     def __init__(self, name: str, suggestion: str | None, known: Sequence[str]) -> None:
         super().__init__(name, suggestion, known)
@@ -114,6 +117,7 @@ class ExpressionInvalid(WorkflowError):
 
     code = "expression_invalid"
     http_status = 422
+    retryable = False
 
     def __init__(self, where: str, template: str, reason: str, suggestion: str | None = None) -> None:
         super().__init__(where, template, reason, suggestion)
@@ -129,6 +133,7 @@ class ExpressionFailed(WorkflowError):
 
     code = "expression_failed"
     http_status = 422
+    retryable = False
 
     def __init__(
         self, where: str, template: str, reason: str, available: Sequence[str] = (), suggestion: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from random import Random
 
+from director.errors import DirectorError
 from workflows.definition.plan import RetryPolicy
 
 # The pause before `on_error: retry` walks a record again.
@@ -26,19 +27,17 @@ def next_delay(policy: RetryPolicy, attempt: int, *, random: Random) -> timedelt
     return timedelta(seconds=random.uniform(0, ceiling))
 
 
-def is_retryable(policy: RetryPolicy | None, attempt: int, error: BaseException) -> bool:
+def is_retryable(policy: RetryPolicy | None, attempt: int, error: DirectorError) -> bool:
     """Whether the policy allows another attempt after this one failed with `error`.
 
     An error that says of itself `retryable = False` is not tried again, nor one whose code the policy excludes.
     """
     if policy is None or attempt >= policy.maximum_attempts:
         return False
-    if getattr(error, "retryable", True) is False:
-        return False
-    return getattr(error, "code", type(error).__name__) not in policy.non_retryable
+    return error.retryable and error.code not in policy.non_retryable
 
 
-def delay_for(policy: RetryPolicy, attempt: int, error: BaseException, *, random: Random) -> timedelta:
+def delay_for(policy: RetryPolicy, attempt: int, error: DirectorError, *, random: Random) -> timedelta:
     """Return `next_delay`, or the service's own Retry-After (`error.retry_after`, seconds) when that is longer."""
     asked = timedelta(seconds=getattr(error, "retry_after", None) or 0)
     return max(next_delay(policy, attempt, random=random), asked)

@@ -436,7 +436,6 @@ class Unexpected(DirectorError):
     """A step type raised something that is not of the tree: a defect, shown with its type."""
 
     code = "unexpected_error"
-    retryable = True
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(f"{type(error).__name__}: {error}")

@@ -17,6 +17,7 @@ class PathInvalid(RecordError):
 
     code = "path_invalid"
     http_status = 422
+    retryable = False
 
     def __init__(self, path: str, rule: str) -> None:
         super().__init__(path, rule)
@@ -37,6 +38,7 @@ class SchemaInvalid(RecordError):
 
     code = "schema_invalid"
     http_status = 422
+    retryable = False
 
     def __init__(self, path: str, rule: str) -> None:
         super().__init__(path, rule)
@@ -57,6 +59,7 @@ class RecordIdInvalid(RecordError):
 
     code = "record_id_invalid"
     http_status = 422
+    retryable = False
 
     def __init__(self, record_id: str, rule: str) -> None:
         super().__init__(record_id, rule)
@@ -76,6 +79,7 @@ class RecordInvalid(RecordError):
 
     code = "record_invalid"
     http_status = 422
+    retryable = False
 
     def __init__(self, record_id: str, problems: Sequence[Mapping[str, object]]) -> None:
         super().__init__(record_id, problems)
@@ -96,6 +100,7 @@ class RecordTooLarge(RecordError):
 
     code = "record_too_large"
     http_status = 422
+    retryable = False
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

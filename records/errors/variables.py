@@ -34,6 +34,7 @@ class VariableInvalid(VariableError):
 
     code = "variable_invalid"
     http_status = 422
+    retryable = False
 
     def __init__(self, key: str, problems: Sequence[Mapping[str, object]]) -> None:
         super().__init__(key, problems)
@@ -52,6 +53,7 @@ class VariableInvalid(VariableError):
 class VariableKeyInvalid(VariableError):
     code = "variable_key_invalid"
     http_status = 422
+    retryable = False
 
     def __init__(self, key: str, rule: str) -> None:
         super().__init__(key, rule)

@@ -26,6 +26,7 @@ class SourceNotAllowed(SourceError):
 
     code = "source_not_allowed"
     http_status = 403
+    retryable = False
 
     def __init__(self, path: str, allowed: Sequence[str]) -> None:
         super().__init__(path, allowed)
