@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from director.ids import uuid7
 from executions.notices import LogEvent as LogEvent
 from executions.notices import Notification as Notification
+from executions.notices import PromptMail as PromptMail
 from executions.querysets import ExecutionQuerySet
 from executions.states import ExecutionStatus, FrameStatus, StepStatus, WaitingFor
 from workflows.models import Workflow, WorkflowVersion
@@ -156,6 +157,8 @@ class HumanPrompt(models.Model):
     answered_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
     answered_at = models.DateTimeField(null=True)
+    # Whether open pages were told of a withdrawal. Many writers withdraw prompts; one place tells (see prompt_due).
+    withdrawn_told = models.BooleanField(db_default=False)
 
     class Meta:
         db_table = "human_prompts"
@@ -171,6 +174,9 @@ class HumanPrompt(models.Model):
             models.Index(fields=("due_at",), condition=Q(status="open", due_at__isnull=False), name="prompt_due"),
             models.Index(fields=("next_at",), condition=Q(status="open", next_at__isnull=False), name="prompt_next"),
             models.Index(fields=("execution", "status"), name="prompt_of_execution"),
+            models.Index(
+                fields=("id",), condition=Q(status="withdrawn", withdrawn_told=False), name="prompt_withdrawn_untold"
+            ),
         )
 
     def __str__(self) -> str:
