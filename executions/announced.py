@@ -35,7 +35,7 @@ def retry_in_bulk(operation: BulkOperation, records: Sequence[UUID]) -> list[Out
     failed = list(_failed(operation, records))
     ids = [record.pk for record in failed]
     with suppress(NothingToRetry):
-        retry.retry_records(operation.workflow_id, user=operation.actor, records=ids)
+        retry.retry_records(operation.workflow_id, user=operation.actor, records=ids, reason=operation.reason)
     left = set(_failed(operation, ids).values_list("pk", flat=True))
     walked = set(ExecutionFrame.objects.filter(record__in=left).values_list("record_id", flat=True))
     gone_on = [record for record in failed if record.pk not in left]

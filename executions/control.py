@@ -7,7 +7,7 @@ Whatever a person does is kept as an ExecutionIntervention: who, why, and what e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,8 @@ from executions import attention, events, modifications, overrides
 from executions.engine import settle
 from executions.engine.database import connect
 from executions.errors import InvalidTransition
-from executions.models import Control, Execution, ExecutionFrame, ExecutionIntervention
+from executions.interventions import note
+from executions.models import Control, Execution, ExecutionFrame
 from executions.modifications import Modifications
 from executions.nudge import nudge_on_commit
 from executions.refusals import NothingPaused, NothingToCancel, StepUnknown
@@ -168,13 +169,6 @@ def end_pauses() -> int:
             Execution.objects.filter(pk=execution.pk).update(pause_until=None, pause_then="", breakpoints={})
         ended += 1
     return ended
-
-
-def note(execution: Execution, user: Any, kind: str, reason: str, changes: Mapping[str, Any]) -> None:
-    """Keep who did what to the run, and why."""
-    ExecutionIntervention.objects.create(
-        execution=execution, user=user, kind=kind, reason=reason, changes=dict(changes)
-    )
 
 
 def _locked(execution: Execution, wanted: str) -> Execution:

@@ -17,12 +17,12 @@ from django.db import connection, transaction
 from connectors.effects import Effect
 from director import jsontools
 from executions import modifications, overrides
-from executions.control import note
 from executions.errors import NothingToRetry
+from executions.interventions import note
 from executions.models import Execution, ExecutionFrame, ExecutionStep
 from executions.refusals import ModificationRefused, NotInterrupted, StepUnknown
 from executions.replay import Request, replay
-from executions.retry import Retried, retry_failed
+from executions.retry import Retried, go_on, retry_failed
 from executions.states import EXECUTION_TERMINAL, StepStatus
 from records.causes import cause_key
 from records.models import ChangeSource, WorkflowRecord
@@ -151,11 +151,7 @@ def retry_group(
     left = members(execution, cause)
     if not left:
         raise NothingToRetry(f"The group {cause} of execution #{execution.number}")
-    chosen = left[:first]
-    with transaction.atomic():
-        retried = retry_failed(execution, user=user, records=chosen)
-        for run in retried.executions:
-            note(run, user, "retried", reason, {"group": cause, "records": retried.records})
+    retried = retry_failed(execution, user=user, records=left[:first], reason=reason, cause=cause)
     return GroupRetried(retried, len(left) - retried.records)
 
 
@@ -178,7 +174,7 @@ def _go_on(
         for alias, one in repaired.steps.items():
             said = overrides.merged(said, overrides.for_records(alias, [str(key) for key in keys], one))
         rerun = [alias for step in repaired.steps for alias in _from(plan, step)]
-        retried = retry_failed(
+        retried = go_on(
             execution, user=user, records=keys, repeat_interrupted=True, overrides=said, rerun=sorted(set(rerun))
         )
         for run in retried.executions:

@@ -14,10 +14,10 @@ from typing import Any
 from django.db import connection, transaction
 
 from executions import copying, events, modifications
-from executions.control import note
 from executions.copying import Keeping
 from executions.engine import sql
 from executions.engine.iterate import forgetting
+from executions.interventions import note
 from executions.models import Execution, ExecutionCount, TriggerType
 from executions.modifications import Modifications
 from executions.nudge import nudge_on_commit

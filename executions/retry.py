@@ -18,11 +18,15 @@ from psycopg.types.json import Jsonb
 
 from executions import copying, events
 from executions.errors import NothingToRetry
+from executions.interventions import note
 from executions.models import Execution, TriggerType
 from executions.nudge import nudge_on_commit
 from executions.overrides import merged
 from executions.states import EXECUTION_TERMINAL
+from records.models import WorkflowRecord
 from workflows.definition.compile import compile_plan
+
+NAMED = 25  # so many records of a retry are named in what is kept of it
 
 # Failed frames of the execution that its record still fails by, and whether their iterate is still open for them.
 # A frame that was retried elsewhere does not count: its record has moved on.
@@ -87,6 +91,22 @@ class Retried:
 
 
 def retry_failed(
+    execution: Execution, *, user: Any = None, records: list[UUID] | None = None, reason: str = "", cause: str = ""
+) -> Retried:
+    """Let the failed records of the execution go on from the step that failed, and keep who wanted it and why.
+
+    records: primary keys of records, all failed ones when None. cause: key of the failure group they are of.
+    Raises NothingToRetry when none of them is failed.
+    """
+    with transaction.atomic():
+        retried = go_on(execution, user=user, records=records)
+        told = {"count": retried.records, "records": _names(records or []), **({"cause": cause} if cause else {})}
+        for run in retried.executions:
+            note(run, user, "retried", reason, {key: value for key, value in told.items() if value})
+    return retried
+
+
+def go_on(
     execution: Execution,
     *,
     user: Any = None,
@@ -95,12 +115,11 @@ def retry_failed(
     overrides: Mapping[str, Any] | None = None,
     rerun: Sequence[str] = (),
 ) -> Retried:
-    """Let the failed records of the execution go on from the step that failed.
+    """Let the failed records go on; the caller keeps why.
 
-    records: primary keys of records, all failed ones when None. repeat_interrupted: also those whose step may have
-    happened and must not be repeated without a person's word, which this is. overrides: inputs or outputs of steps, as
-    in `executions.overrides`. rerun: steps whose outcomes no longer stand.
-    Raises NothingToRetry when none of them is failed.
+    repeat_interrupted: also those whose step may have happened and must not be repeated without a person's word, which
+    this is. overrides: inputs or outputs of steps, as in `executions.overrides`. rerun: steps whose outcomes no longer
+    stand. Raises NothingToRetry when none of them is failed.
     """
     with transaction.atomic():
         locked = Execution.objects.select_for_update(no_key=True).get(pk=execution.pk)
@@ -120,7 +139,9 @@ def retry_failed(
     return Retried(len(frames), tuple(runs))
 
 
-def retry_records(workflow_id: UUID, *, user: Any = None, records: list[UUID] | None = None) -> Retried:
+def retry_records(
+    workflow_id: UUID, *, user: Any = None, records: list[UUID] | None = None, reason: str = "", cause: str = ""
+) -> Retried:
     """Let failed records of a workflow go on, each from the run in which it failed last; all of them when None.
 
     Failed records that no run has walked (they were refused when they were made) become discovered again, and the next
@@ -133,12 +154,19 @@ def retry_records(workflow_id: UUID, *, user: Any = None, records: list[UUID] | 
     for record_pk, execution_id in found:
         by_execution[execution_id].append(record_pk)
     retried = [
-        retry_failed(execution, user=user, records=by_execution[execution.pk])
+        retry_failed(execution, user=user, records=by_execution[execution.pk], reason=reason, cause=cause)
         for execution in Execution.objects.filter(pk__in=by_execution).order_by("number")
     ]
     if not retried:
         raise NothingToRetry("The workflow")
     return Retried(sum(each.records for each in retried), tuple(run for each in retried for run in each.executions))
+
+
+def _names(records: Sequence[UUID]) -> list[str]:
+    """The ids of the records where they are few enough to be read; else their number says enough."""
+    if len(records) > NAMED:
+        return []
+    return list(WorkflowRecord.objects.filter(pk__in=records).order_by("pk").values_list("record_id", flat=True))
 
 
 def _failed_frames(

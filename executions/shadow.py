@@ -17,9 +17,9 @@ from django.db import connection, transaction
 from director import jsontools
 from executions import copying
 from executions.comparison import ONLY_A, ONLY_B, REPEATED, Difference, differences
-from executions.control import note
 from executions.engine.iterate import forgetting
 from executions.errors import NoRecording
+from executions.interventions import note
 from executions.models import Execution, TriggerType
 from executions.nudge import nudge_on_commit
 from executions.refusals import NothingToReplay, ReplayRefused

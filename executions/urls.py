@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from executions.views import actions, lists, monitor, prompts, record_edits, records, steps, variables, workflows
+from executions.views import (
+    actions,
+    groups,
+    lists,
+    monitor,
+    prompts,
+    record_edits,
+    records,
+    steps,
+    variables,
+    workflows,
+)
 
 urlpatterns = [
     path("workflows/", workflows.workflow_list, name="workflow_list"),
@@ -11,6 +22,7 @@ urlpatterns = [
     path("workflows/<slug:slug>/run/", actions.workflow_run, name="workflow_run"),
     path("workflows/<slug:slug>/executions/", workflows.workflow_executions, name="workflow_executions"),
     path("workflows/<slug:slug>/causes/<str:cause>/retry/", actions.cause_retry, name="cause_retry"),
+    path("workflows/<slug:slug>/causes/<str:cause>/", groups.workflow_cause, name="workflow_cause"),
     path("executions/", lists.execution_list, name="execution_list"),
     path("executions/<int:number>/", monitor.execution_page, name="execution_page"),
     path("executions/<int:number>/live/", monitor.execution_live, name="execution_live"),
@@ -19,6 +31,8 @@ urlpatterns = [
     path("executions/<int:number>/resume/", actions.execution_resume, name="execution_resume"),
     path("executions/<int:number>/cancel/", actions.execution_cancel, name="execution_cancel"),
     path("executions/<int:number>/retry/", actions.execution_retry, name="execution_retry"),
+    path("executions/<int:number>/causes/", groups.execution_causes, name="execution_causes"),
+    path("executions/<int:number>/causes/<str:cause>/retry/", actions.group_retry, name="group_retry"),
     path("executions/<int:number>/steps/<int:pk>/", steps.step_page, name="step_page"),
     path("executions/<int:number>/steps/<int:pk>/<str:part>.json", steps.step_raw, name="step_raw"),
     path("prompts/", prompts.prompt_list, name="prompt_list"),

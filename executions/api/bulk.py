@@ -16,7 +16,7 @@ from director.api.paging import PageQuery, page_of
 from director.api.reading import read_body, read_query
 from director.api.schema import page_shape
 from executions import bulk
-from executions.api.control import ReasonSerializer
+from executions.api.executions import ReasonSerializer
 from executions.models import ExecutionBulk, ExecutionBulkItem, ExecutionBulkKind
 from executions.states import FrameStatus
 

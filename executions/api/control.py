@@ -15,7 +15,7 @@ from director.api.paging import PageQuery, page_of
 from director.api.reading import read_body, read_query
 from director.api.schema import page_shape
 from executions import control, modifications
-from executions.api.executions import ExecutionDetailSerializer, detail
+from executions.api.executions import ExecutionDetailSerializer, ReasonSerializer, detail
 from executions.models import (
     Execution,
     ExecutionIntervention,
@@ -35,14 +35,6 @@ CHANGES = (
     'What is to be otherwise: `{"steps": {"classify": {"input": {"model": "large"}}, "send": {"records": {"email_001": '
     '{"output": {"id": "m-7"}}}}}, "records": {"email_001": {"fields.amount": 41}}, "variables": {"limit": 10}}`.'
 )
-
-
-class ReasonSerializer(serializers.Serializer[Any]):
-    """Why."""
-
-    reason = serializers.CharField(
-        required=False, max_length=1000, allow_blank=True, help_text="Kept on the execution."
-    )
 
 
 class RecordsSerializer(ReasonSerializer):

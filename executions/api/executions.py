@@ -34,6 +34,14 @@ LABEL_PARAMETER = OpenApiParameter(
 )
 
 
+class ReasonSerializer(serializers.Serializer[Any]):
+    """Why."""
+
+    reason = serializers.CharField(
+        required=False, max_length=1000, allow_blank=True, help_text="Kept on the execution."
+    )
+
+
 class ExecutionStartSerializer(serializers.Serializer[Any]):
     """What a start may say."""
 
@@ -234,21 +242,24 @@ class StepDetail(APIView):
 class RetryFailed(APIView):
     """Retrying the failed records of an execution."""
 
-    @extend_schema(operation_id="retry_failed_of_execution", request=None, responses={202: RetriedSerializer})
+    @extend_schema(
+        operation_id="retry_failed_of_execution", request=ReasonSerializer, responses={202: RetriedSerializer}
+    )
     def post(self, request: Request, execution: str) -> Response:
         """Let the failed records go on from the step that failed."""
         found = services.get_execution_for(request.user, execution)
-        return retried(request, retry.retry_failed(found, user=request.user))
+        return retried(request, retry.retry_failed(found, user=request.user, **read_body(request, ReasonSerializer)))
 
 
 class RetryFailedRecords(APIView):
     """Retrying the failed records of a workflow."""
 
-    @extend_schema(operation_id="retry_failed_records", request=None, responses={202: RetriedSerializer})
+    @extend_schema(operation_id="retry_failed_records", request=ReasonSerializer, responses={202: RetriedSerializer})
     def post(self, request: Request, workflow: str) -> Response:
         """Let every failed record of the workflow go on from the step that failed."""
         found = get_workflow_for(request.user, workflow)
-        return retried(request, retry.retry_records(found.pk, user=request.user))
+        done = retry.retry_records(found.pk, user=request.user, **read_body(request, ReasonSerializer))
+        return retried(request, done)
 
 
 def detail(request: Request, execution: Execution) -> Response:

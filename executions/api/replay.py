@@ -14,8 +14,8 @@ from director.api.paging import PageQuery, page_response, position
 from director.api.reading import read_body, read_query
 from director.api.schema import page_shape
 from executions import comparison, repair, replay, shadow
-from executions.api.control import CHANGES, ReasonSerializer, changes_of
-from executions.api.executions import RetriedSerializer, StartedSerializer, retried
+from executions.api.control import CHANGES, changes_of
+from executions.api.executions import ReasonSerializer, RetriedSerializer, StartedSerializer, retried
 from executions.errors import ExecutionNotFound
 from executions.models import Execution
 from executions.queries.stories import get_step_for

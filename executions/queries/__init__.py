@@ -1,6 +1,6 @@
 """Read models of the execution pages and their API."""
 
-from executions.queries.causes import causes_of
+from executions.queries.causes import FailureGroup, causes_of, tried_of_workflow
 from executions.queries.frames import FrameFilter, FrameRow, frames_by_id, frames_page
 from executions.queries.history import History, Point, history_of
 from executions.queries.lists import (
@@ -27,6 +27,7 @@ from executions.queries.timeline import Timeline, log_page, timeline
 
 __all__ = [
     "ExecutionFilter",
+    "FailureGroup",
     "FrameFilter",
     "FrameRow",
     "History",
@@ -53,6 +54,7 @@ __all__ = [
     "running_now",
     "runs_of",
     "timeline",
+    "tried_of_workflow",
     "walk_of",
     "with_records",
 ]

@@ -90,14 +90,36 @@ _FAILED = """
     ORDER BY execution_id DESC, status DESC, id DESC LIMIT %(limit)s
 """
 
-# The newest failures with their messages, alike ones together. Index frame_by_status.
+# The newest failures with their messages, alike ones together; how many of them are failed still, and the first of these.
+# Indexes frame_by_status, primary key of records.
 CAUSES = (
     """
-SELECT at_step, code, message, count(*), max(finished_at) FROM (
-    SELECT at_step, error ->> 'code' AS code, left(error ->> 'message', 300) AS message, finished_at"""
+SELECT f.at_step, f.code, f.message, count(*), max(f.finished_at),
+    count(*) FILTER (WHERE still), (array_agg(r.id ORDER BY f.id) FILTER (WHERE still))[1],
+    (array_agg(r.record_id ORDER BY f.id) FILTER (WHERE still))[1]
+FROM (
+    SELECT id, record_id, at_step, error ->> 'code' AS code, left(error ->> 'message', 300) AS message, finished_at"""
     + _FAILED
-    + ") f GROUP BY 1, 2, 3"
+    + """) f
+LEFT JOIN workflow_records r ON r.id = f.record_id
+CROSS JOIN LATERAL (SELECT r.status = 'failed' AND r.frame_id IS NULL AS still) s GROUP BY 1, 2, 3"""
 )
+# What was last retried of each group of the run, here or in the run in which it went on. Index intervention_by_execution.
+TRIED = """
+SELECT DISTINCT ON (i.changes ->> 'cause') i.changes ->> 'cause', i.changes -> 'records'
+FROM execution_interventions i JOIN executions run ON run.id = i.execution_id
+WHERE (run.id = %(execution)s OR run.replay_of_id = %(execution)s) AND i.kind = 'retried'
+    AND i.changes ->> 'cause' = ANY (%(causes)s)
+ORDER BY i.changes ->> 'cause', i.id DESC
+"""
+# The same of one group of a workflow, in its newest runs. Index execution_by_workflow.
+TRIED_IN_WORKFLOW = """
+SELECT i.changes ->> 'cause', i.changes -> 'records'
+FROM (SELECT id FROM executions WHERE workflow_id = %(workflow)s ORDER BY number DESC LIMIT 200) run
+JOIN execution_interventions i ON i.execution_id = run.id
+WHERE i.kind = 'retried' AND i.changes ->> 'cause' = ANY (%(causes)s)
+ORDER BY i.id DESC LIMIT 1
+"""
 
 # When the newest failures were, for their marks on the timeline. Index frame_by_status.
 FAILURE_MARKS = "SELECT at_step, finished_at" + _FAILED

@@ -18,12 +18,15 @@ from django.views.decorators.http import require_POST
 from director.errors import DirectorError
 from executions import control
 from executions.models import Execution, TriggerType
+from executions.queries.causes import FIRST
+from executions.repair import retry_group
 from executions.retry import Retried, retry_failed, retry_records
 from executions.services import get_execution_for, start_execution
 from records.page_queries import get_record_for, messages_of, records_failed_with
 from workflows.services import get_workflow_for
 
 Said = SafeString | str
+REASON_CHARACTERS = 1_000
 
 
 def _action(do: Callable[..., tuple[str, Said]]) -> Callable[..., HttpResponse]:
@@ -85,7 +88,7 @@ def execution_cancel(request: HttpRequest, *, number: int) -> tuple[str, Said]:
 @_action
 def execution_retry(request: HttpRequest, *, number: int) -> tuple[str, Said]:
     """Retry the run's failed records."""
-    retried = retry_failed(get_execution_for(request.user, number), user=request.user)
+    retried = retry_failed(get_execution_for(request.user, number), user=request.user, reason=_reason(request))
     return _execution_url(retried.executions[0]), _said(retried)
 
 
@@ -93,16 +96,33 @@ def execution_retry(request: HttpRequest, *, number: int) -> tuple[str, Said]:
 def record_retry(request: HttpRequest, *, pk: UUID) -> tuple[str, Said]:
     """Retry one record from the step at which it failed."""
     record = get_record_for(request.user, pk)
-    retried = retry_records(record.workflow_id, user=request.user, records=[record.pk])
+    retried = retry_records(record.workflow_id, user=request.user, records=[record.pk], reason=_reason(request))
     return _back(request), _said(retried, record.record_id)
 
 
 @_action
 def cause_retry(request: HttpRequest, *, slug: str, cause: str) -> tuple[str, Said]:
-    """Retry the records of a workflow that failed with one cause."""
+    """Retry the records of a workflow that failed with one cause, or the first few of them."""
     workflow = get_workflow_for(request.user, slug)
-    failed = records_failed_with(workflow.pk, messages_of([workflow.pk], cause))
-    return _back(request), _said(retry_records(workflow.pk, user=request.user, records=failed))
+    failed = records_failed_with(workflow.pk, messages_of([workflow.pk], cause))[: _first(request)]
+    retried = retry_records(workflow.pk, user=request.user, records=failed, reason=_reason(request), cause=cause)
+    return _back(request), _said(retried)
+
+
+@_action
+def group_retry(request: HttpRequest, *, number: int, cause: str) -> tuple[str, Said]:
+    """Retry the records of a run that failed with one cause, or the first few of them."""
+    execution = get_execution_for(request.user, number)
+    done = retry_group(execution, cause, first=_first(request), user=request.user, reason=_reason(request))
+    return _execution_url(execution), _said(done.retried)
+
+
+def _first(request: HttpRequest) -> int | None:
+    return FIRST if request.POST.get("first") else None
+
+
+def _reason(request: HttpRequest) -> str:
+    return request.POST.get("reason", "").strip()[:REASON_CHARACTERS]
 
 
 def _said(retried: Retried, what: str = "") -> Said:

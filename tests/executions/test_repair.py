@@ -126,12 +126,20 @@ def test_alike_failures_are_found_by_one_of_them_put_right_together_and_retried_
     group = next(cause for cause in causes_of(execution) if cause.step == "total")
 
     alike = repair.alike(execution, "email_003")
-    first = repair.retry_group(execution, group.key, first=5)
+    first = repair.retry_group(execution, group.key, first=5, reason="See whether it helps.")
     for each in first.retried.executions:
         drive(each)
 
     assert alike == [f"email_{number:03}" for number in range(1, 10)]
     assert (first.retried.records, first.remaining) == (5, 4)
+    (kept,) = [intervention for run in first.retried.executions for intervention in run.interventions.all()]
+    assert (kept.kind, kept.reason, kept.changes) == (
+        "retried",
+        "See whether it helps.",
+        {"count": 5, "records": alike[:5], "cause": group.key},
+    )
+    tried = next(cause for cause in causes_of(execution) if cause.key == group.key)
+    assert (tried.left, tried.wants_first, tried.tried.counts) == (9, False, [("failed", 5)])
     repaired = repair.repair(execution, alike, Repair(edit={"fields.amount": 1}))
     for each in repaired.executions:
         drive(each)

@@ -1,0 +1,15 @@
+"""What people do to runs while they go on, kept: who, when, why, and what exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from executions.models import Execution, ExecutionIntervention
+
+
+def note(execution: Execution, user: Any, kind: str, reason: str, changes: Mapping[str, Any]) -> None:
+    """Keep who did what to the run, and why."""
+    ExecutionIntervention.objects.create(
+        execution=execution, user=user, kind=kind, reason=reason, changes=dict(changes)
+    )
