@@ -5,39 +5,46 @@ What an iterate keeps for itself lies under `@iter:<alias>:`; once a variable th
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Protocol
 from uuid import UUID
 
-from django.db.models import Q
-
-from records.models import WorkflowVariable
+from director.jsontools import loads
+from records.patterns import literal
 from workflows.errors import ExpressionInvalid
 from workflows.expressions import compile_template
-from workflows.models import VersionStatus, WorkflowStep, WorkflowVersion
 
 PREFIX = "@iter:"
 READING = ("over", "over_records", "where", "limit")  # keys of an iterate's config that decide what it goes over
 
+# The iterates in the draft and in the newest published version.
+ITERATES = """
+SELECT s.alias, s.config::text FROM workflows_workflowstep s JOIN workflows_workflowversion v ON v.id = s.version_id
+WHERE v.workflow_id = %(workflow)s AND s.type = 'iterate' AND (v.status = 'draft' OR v.id = (
+    SELECT id FROM workflows_workflowversion WHERE workflow_id = %(workflow)s AND status = 'published'
+    ORDER BY number DESC LIMIT 1
+))
+"""
+CLEAN = "DELETE FROM workflow_memory WHERE workflow_id = %(workflow)s AND (key = ANY (%(keys)s) OR key LIKE ANY (%(below)s))"
 
-def clean_stale(workflow_id: UUID, key: str) -> int:
-    """Delete what the iterates that read the variable keep for themselves; return how much. At most two queries."""
-    aliases = [] if key.startswith(PREFIX) else iterates_reading(workflow_id, key)
-    if not aliases:
-        return 0
-    stale = Q()
-    for alias in aliases:
-        stale |= Q(key=f"{PREFIX}{alias}") | Q(key__startswith=f"{PREFIX}{alias}:")
-    return WorkflowVariable.objects.filter(stale, workflow_id=workflow_id).delete()[0]
+
+class Cursor(Protocol):
+    """A cursor of Django's connection or of psycopg's own."""
+
+    def execute(self, query: Any, params: Any = ..., /) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
 
 
-def iterates_reading(workflow_id: UUID, key: str) -> list[str]:
-    """Return the aliases of the iterates, in the draft and in the newest published version, that read the variable."""
-    versions = WorkflowVersion.objects.filter(workflow_id=workflow_id)
-    newest = versions.filter(status=VersionStatus.PUBLISHED).order_by("-number").values("pk")[:1]
-    steps = WorkflowStep.objects.filter(type="iterate", version__workflow_id=workflow_id).filter(
-        Q(version__status=VersionStatus.DRAFT) | Q(version__in=newest)
-    )
-    return sorted({alias for alias, config in steps.values_list("alias", "config") if key in names_read(config)})
+def clean_stale(cursor: Cursor, workflow_id: UUID, keys: Collection[str]) -> None:
+    """Delete what the iterates that read any of these variables keep for themselves. At most two queries."""
+    cursor.execute(ITERATES, {"workflow": workflow_id})
+    configs = [(alias, loads(config)) for alias, config in cursor.fetchall()]
+    aliases = {alias for alias, config in configs if not names_read(config).isdisjoint(keys)}
+    if aliases:
+        stale = [f"{PREFIX}{alias}" for alias in sorted(aliases)]
+        below = [f"{literal(key)}:%" for key in stale]
+        cursor.execute(CLEAN, {"workflow": workflow_id, "keys": stale, "below": below})
 
 
 def names_read(config: dict[str, Any]) -> set[str]:

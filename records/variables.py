@@ -1,28 +1,29 @@
 """A workflow's variables: values by key, lasting ones and those of one run.
 
 `set` and `delete` lock the row, check, write, and keep the history, in one transaction. `increment`, `append` and
-`compare_and_set` are single statements, for steps that run side by side.
+`compare_and_set` are single statements, for steps that run side by side. What the engine's steps set goes by the same
+rules (`records.variable_rules`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from director.jsontools import dumps
 from records import iterates, schemas
-from records.errors import RevealRefused, VariableChanged, VariableInvalid, VariableKeyInvalid, VariableNotFound
+from records.errors import RevealRefused, VariableChanged, VariableInvalid, VariableNotFound
 from records.history import Origin
-from records.masking import MASK
 from records.models import ChangeKind, VariableChange, WorkflowVariable
 from records.patterns import ANY, like
+from records.variable_history import before_growing, change_of, with_value
+from records.variable_rules import LASTING, LEFT_BEHIND, OF_RUN, SIGNED, Rule, check_key
 from workflows.models import Workflow
 
-MAX_KEY_CHARACTERS = 255
 LINE_CHARACTERS = 100  # of a value in the formatted list
 KNOWN_SHOWN = 500  # keys that a misspelt one is compared with
 
@@ -32,16 +33,13 @@ INSERT INTO workflow_memory AS m (workflow_id, execution_id, key, value, schema,
 VALUES (%(workflow)s, %(execution)s, %(key)s, %(value)s::jsonb, %(schema)s::jsonb, %(sensitive)s, %(reason)s,
     %(actor)s, %(alias)s, %(set_in)s)
 """
-_LASTING = "ON CONFLICT (workflow_id, key) WHERE execution_id IS NULL "
-_OF_RUN = "ON CONFLICT (execution_id, workflow_id, key) WHERE execution_id IS NOT NULL "
-_SIGNED = """, actor_id = excluded.actor_id, alias = excluded.alias, set_in = excluded.set_in, updated_at = now(),
-    revision = m.revision + 1
-"""
 _SET = """DO UPDATE SET value = excluded.value, schema = excluded.schema, sensitive = excluded.sensitive,
     reason = excluded.reason"""
-_INCREMENT = "DO UPDATE SET value = to_jsonb((m.value #>> '{}')::numeric + (excluded.value #>> '{}')::numeric)"
-_APPEND = "DO UPDATE SET value = m.value || excluded.value"
-_OF_TYPE = "WHERE jsonb_typeof(m.value) = %(type)s"
+_GROW = {
+    "increment": "DO UPDATE SET value = to_jsonb((m.value #>> '{}')::numeric + (excluded.value #>> '{}')::numeric)",
+    "append": "DO UPDATE SET value = m.value || excluded.value",
+}
+_GROWS = {"increment": ("number", "a number"), "append": ("array", "a list")}
 _SWAP = """
 UPDATE workflow_memory m SET value = %(value)s::jsonb, actor_id = %(actor)s, alias = %(alias)s, set_in = %(set_in)s,
     updated_at = now(), revision = m.revision + 1
@@ -120,7 +118,7 @@ class Variables:
         "there is none yet". Raises VariableInvalid (path and rule), SchemaInvalid, VariableChanged, VariableKeyInvalid,
         ValueInvalid. At most 5 queries.
         """
-        _check_key(key)
+        check_key(key)
         before = self._own().select_for_update(no_key=True).filter(key=key).first()
         self._check_revision(key, before, expected_revision)
         after = WorkflowVariable(
@@ -131,45 +129,64 @@ class Variables:
             reason=reason if reason is not None else before.reason if before else "",
         )
         schemas.check_schema(after.schema)
-        self._check_value(after)
-        (row,) = self._write(_SET, after)
-        self._keep(ChangeKind.EDITED if before else ChangeKind.CREATED, row, before, reason)
-        iterates.clean_stale(self.workflow.pk, key)
-        return row
+        _check_value(after)
+        rows = self._upsert(_SET, after) if before else self._upsert("DO NOTHING", after, signed=False)
+        if not rows:  # another was quicker: what is not there cannot be locked
+            again: dict[str, Any] = {"schema": schema, "sensitive": sensitive, "reason": reason}
+            return self.set(key, value, **again, expected_revision=expected_revision)
+        self._written(rows[0], before, reason)
+        return rows[0]
 
-    @transaction.atomic
     def increment(self, key: str, by: int | float = 1) -> int | float:
-        """Add to a number and return the sum; one that is not there yet begins at 0. Atomic.
-
-        Raises VariableInvalid when it is no number, or when the sum breaks its schema. At most 2 queries.
-        """
-        total: Any = self._change(key, by, _INCREMENT, "number").value
+        """Add to a number and return the sum; one that is not there yet begins at 0. See `grow`."""
+        total: Any = self.grow(key, "increment", by).value
         return cast("int | float", total)
 
-    @transaction.atomic
     def append(self, key: str, item: Any) -> list[Any]:
-        """Add to the end of a list and return it; one that is not there yet begins empty. Atomic.
-
-        Raises VariableInvalid when it is no list, or when the longer list breaks its schema. At most 2 queries.
-        """
-        longer: Any = self._change(key, [item], _APPEND, "array").value
+        """Add to the end of a list and return it; one that is not there yet begins empty. See `grow`."""
+        longer: Any = self.grow(key, "append", item).value
         return cast("list[Any]", longer)
+
+    @transaction.atomic
+    def grow(self, key: str, verb: Literal["increment", "append"], by: Any) -> WorkflowVariable:
+        """Add to a number or to a list, and return the variable. Atomic: writers side by side lose nothing.
+
+        Raises VariableInvalid when it is neither, or when what comes out breaks its schema. At most 2 queries.
+        """
+        check_key(key)
+        if verb == "increment" and (isinstance(by, bool) or not isinstance(by, int | float)):
+            raise _invalid(key, "type", f"can only grow by a number, not by {_type_name(by)}")
+        kind, name = _GROWS[verb]
+        condition = f"WHERE jsonb_typeof(m.value) = '{kind}'"
+        rows = self._upsert(_GROW[verb], _given(key, by if verb == "increment" else [by]), condition=condition)
+        if not rows:
+            raise _invalid(key, "type", f"is {_type_name(self.row(key).value)}, and only {name} can grow")
+        _check_value(rows[0])
+        self._written(rows[0], before_growing(rows[0], by), None)
+        return rows[0]
 
     @transaction.atomic
     def compare_and_set(self, key: str, expected: Any, value: Any) -> bool:
         """Set the variable if it has the expected value (ABSENT: if there is none); return whether it did. Atomic.
 
-        Raises VariableInvalid when the value breaks the schema. One query.
+        Raises VariableInvalid when the value breaks the schema. At most 2 queries.
         """
-        _check_key(key)
+        return self.swap(key, expected, value) is not None
+
+    @transaction.atomic
+    def swap(self, key: str, expected: Any, value: Any) -> WorkflowVariable | None:
+        """Do as `compare_and_set`, and return the variable if it was set."""
+        check_key(key)
         given = _given(key, value)
         if expected is ABSENT:
-            return bool(self._write("DO NOTHING", given, signed=False))
-        values = {**self._values(given), "expected": dumps(expected).decode()}
-        swapped = list(WorkflowVariable.objects.raw(_SWAP, values))
-        for row in swapped:
-            self._check_value(row)
-        return bool(swapped)
+            rows = self._upsert("DO NOTHING", given, signed=False)
+        else:
+            values = {**self._values(given), "expected": dumps(expected).decode()}
+            rows = self._raw(_SWAP, values)
+        for row in rows:
+            _check_value(row)
+            self._written(row, None if expected is ABSENT else with_value(row, expected), None)
+        return rows[0] if rows else None
 
     @transaction.atomic
     def delete(self, key: str, *, reason: str = "", expected_revision: int | None = None) -> None:
@@ -180,14 +197,14 @@ class Variables:
         self._check_revision(key, row, expected_revision)
         self._keep(ChangeKind.DELETED, None, row, reason)
         row.delete()
-        iterates.clean_stale(self.workflow.pk, key)
+        self._clean(key)
 
     @transaction.atomic
     def clear(self, pattern: str = ANY, *, reason: str = "") -> int:
         """Delete every variable whose key fits the pattern; return how many. Three queries."""
         rows = list(self._own().extra(where=["key LIKE %s"], params=[like(pattern)]).select_for_update())
         VariableChange.objects.bulk_create(
-            [self._change_of(ChangeKind.DELETED, None, row, reason) for row in rows], batch_size=1_000
+            [change_of(ChangeKind.DELETED, None, row, self.origin, reason) for row in rows], batch_size=1_000
         )
         self._own().filter(pk__in=[row.pk for row in rows]).delete()
         return len(rows)
@@ -212,22 +229,28 @@ class Variables:
         own = Q(execution_id=self.execution_id) if self.execution_id else Q()
         return rows.filter(own | Q(execution_id=None)) if self.execution_id else rows.filter(execution_id=None)
 
-    def _change(self, key: str, value: Any, how: str, kind: str) -> WorkflowVariable:
-        _check_key(key)
-        rows = self._write(how, _given(key, value), condition=_OF_TYPE, type=kind)
-        if not rows:
-            found = self.row(key)
-            message = f"is {_type_name(found.value)}, and only {'a number' if kind == 'number' else 'a list'} can grow"
-            raise VariableInvalid(key, [{"path": "", "rule": "type", "message": message}])
-        self._check_value(rows[0])
-        return rows[0]
-
-    def _write(
-        self, how: str, given: WorkflowVariable, *, signed: bool = True, condition: str = "", **more: Any
+    def _upsert(
+        self, how: str, given: WorkflowVariable, *, signed: bool = True, condition: str = ""
     ) -> list[WorkflowVariable]:
-        conflict = _LASTING if self.execution_id is None else _OF_RUN
-        statement = f"{_INSERT}{conflict}{how}{_SIGNED if signed else ''} {condition} RETURNING *"
-        return list(WorkflowVariable.objects.raw(statement, {**self._values(given), **more}))
+        conflict = LASTING if self.execution_id is None else OF_RUN
+        statement = f"{_INSERT}{conflict}{how}{SIGNED if signed else ''} {condition} RETURNING *"
+        return self._raw(statement, self._values(given))
+
+    def _raw(self, statement: str, values: dict[str, Any]) -> list[WorkflowVariable]:
+        """Write, and give the rows `left_behind`: whether there may be anything stale now."""
+        whole = f"WITH written AS ({statement}) SELECT *, {LEFT_BEHIND} AS left_behind FROM written"  # noqa: S608
+        return list(WorkflowVariable.objects.raw(whole, values))
+
+    def _written(self, row: WorkflowVariable, before: WorkflowVariable | None, reason: str | None) -> None:
+        """Keep the change, and clean what it has made stale."""
+        self._keep(ChangeKind.EDITED if before else ChangeKind.CREATED, row, before, reason)
+        if getattr(row, "left_behind", False):
+            self._clean(row.key)
+
+    def _clean(self, key: str) -> None:
+        if self.execution_id is None and not key.startswith(iterates.PREFIX):
+            with connection.cursor() as cursor:
+                iterates.clean_stale(cursor, self.workflow.pk, [key])
 
     def _values(self, given: WorkflowVariable) -> dict[str, Any]:
         return {
@@ -248,11 +271,6 @@ class Variables:
         if expected is not None and expected != revision:
             raise VariableChanged(key, expected, revision)
 
-    def _check_value(self, row: WorkflowVariable) -> None:
-        found = schemas.problems(row.schema, row.value, secret=row.is_sensitive)
-        if found:
-            raise VariableInvalid(row.key, found)
-
     def _not_found(self, key: str) -> VariableNotFound:
         known = self._visible().values_list("key", flat=True)[:KNOWN_SHOWN]
         return VariableNotFound(self.workflow.name, key, list(known))
@@ -262,49 +280,19 @@ class Variables:
     ) -> None:
         """Keep the change if a person made it: steps are in the journal."""
         if self.origin.by_person:
-            self._change_of(kind, after, before, reason).save(force_insert=True)
-
-    def _change_of(
-        self, kind: ChangeKind, after: WorkflowVariable | None, before: WorkflowVariable | None, reason: str | None
-    ) -> VariableChange:
-        row = after or before
-        assert row is not None
-        secret = any(one is not None and one.is_sensitive for one in (after, before))
-        return VariableChange(
-            workflow=self.workflow,
-            execution_id=self.execution_id,
-            key=row.key,
-            kind=kind,
-            source=self.origin.source,
-            actor_id=self.origin.actor_id,
-            reason=reason or self.origin.reason,
-            before=_kept(before, secret=secret),
-            after=_kept(after, secret=secret),
-        )
-
-
-def sensitive_values(workflow_id: UUID) -> list[str]:
-    """Return the texts among a workflow's sensitive variables: what must not be shown wherever it has travelled."""
-    rows = WorkflowVariable.objects.filter(workflow_id=workflow_id).exclude(sensitive=False)
-    return [row.value for row in rows if row.is_sensitive and isinstance(row.value, str)]
+            change_of(kind, after, before, self.origin, reason).save(force_insert=True)
 
 
 def _given(key: str, value: Any) -> WorkflowVariable:
     return WorkflowVariable(key=key, value=value, reason="")
 
 
-def _check_key(key: str) -> None:
-    if not key.strip():
-        raise VariableKeyInvalid(key, "is empty")
-    if len(key) > MAX_KEY_CHARACTERS:
-        raise VariableKeyInvalid(key, f"has {len(key)} characters, at most {MAX_KEY_CHARACTERS} are kept")
-    dumps(key)
+def _check_value(row: WorkflowVariable) -> None:
+    Rule(row.key, row.schema, row.sensitive).check(row.value)
 
 
-def _kept(row: WorkflowVariable | None, *, secret: bool) -> Any:
-    if row is None:
-        return None
-    return MASK if secret else row.value
+def _invalid(key: str, rule: str, message: str) -> VariableInvalid:
+    return VariableInvalid(key, [{"path": "", "rule": rule, "message": message}])
 
 
 def _type_name(value: Any) -> str:

@@ -15,6 +15,7 @@ from uuid import UUID
 from executions.engine.database import Connection
 from executions.engine.frames import Frame, Recorded
 from executions.states import STEP_SETTLED
+from records.variable_rules import Rule
 from workflows.definition.plan import BlockPlan, Plan
 from workflows.expressions import RecordView
 
@@ -41,8 +42,9 @@ SELECT DISTINCT ON (frame_id, alias) frame_id, alias, status, attempt, output, e
 FROM execution_steps WHERE frame_id = ANY (%s) ORDER BY frame_id, alias, attempt DESC
 """
 VARIABLES = """
-SELECT DISTINCT ON (key) key, value FROM workflow_memory
-WHERE workflow_id = %s AND key = ANY (%s) AND (execution_id IS NULL OR execution_id = %s) ORDER BY key, execution_id NULLS LAST
+SELECT DISTINCT ON (key) key, value, schema, sensitive FROM workflow_memory
+WHERE workflow_id = %s AND (key = ANY (%s) OR schema IS NOT NULL) AND (execution_id IS NULL OR execution_id = %s)
+ORDER BY key, execution_id NULLS LAST
 """
 RECORDS = (
     "SELECT record_id, record_type, status, data FROM workflow_records WHERE workflow_id = %s AND record_id = ANY (%s)"
@@ -62,6 +64,8 @@ class RunContext:
     overrides: dict[str, Any] = field(default_factory=dict)
     # The id and number of the run that a dry one repeats: inputs are recognised by what they say.
     shown_as: dict[str, Any] | None = None
+    # What variables that have a schema must be, as of the last claim.
+    rules: dict[str, Rule] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:
@@ -144,12 +148,13 @@ class Contexts:
     def _shared(self, session: Connection) -> dict[str, Any]:
         """Variables and records named in templates, read anew for each batch so that a change is seen soon."""
         shared: dict[str, Any] = dict(self.plan.variables)
-        if self.plan.variable_names:
-            wanted = (self.run.workflow_id, list(self.plan.variable_names), self.run.execution_id)
-            shared.update(session.execute(VARIABLES, wanted).fetchall())
+        names = self.plan.variable_names
+        found = session.execute(VARIABLES, (self.run.workflow_id, list(names), self.run.execution_id)).fetchall()
+        shared.update((key, value) for key, value, _, _ in found if key in names)
+        self.run.rules = {key: Rule(key, *rule) for key, _, *rule in found if rule[0] is not None}
         if self.plan.record_ids:
-            found = session.execute(RECORDS, (self.run.workflow_id, list(self.plan.record_ids))).fetchall()
-            shared["records"] = {row[0]: RecordView(*row) for row in found}
+            records = session.execute(RECORDS, (self.run.workflow_id, list(self.plan.record_ids))).fetchall()
+            shared["records"] = {row[0]: RecordView(*row) for row in records}
         return shared
 
     def _load_recorded(self, session: Connection, walked: list[Frame]) -> None:

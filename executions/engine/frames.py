@@ -9,6 +9,7 @@ from uuid import UUID
 
 from executions.states import FrameStatus, WaitingFor
 from records.patches import Operation
+from records.variable_rules import StepVariable
 from workflows.expressions import RecordView
 
 NULL = b"\\N"  # in COPY's text format
@@ -84,22 +85,13 @@ class Receipt:
 
 
 @dataclass(slots=True)
-class Variable:
-    """`own`: of this run alone."""
-
-    key: str
-    value: bytes
-    own: bool = False
-
-
-@dataclass(slots=True)
 class Work:
     """What a walk of a frame has produced and the database does not know yet."""
 
     rows: list[Row] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
-    variables: list[Variable] = field(default_factory=list)
+    variables: list[StepVariable] = field(default_factory=list)
     prompts: list[dict[str, Any]] = field(default_factory=list)
 
     def __bool__(self) -> bool:

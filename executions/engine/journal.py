@@ -25,9 +25,10 @@ import orjson
 from director import jsontools
 from executions.engine import sql
 from executions.engine.database import Connection, connect
-from executions.engine.frames import NULL, Frame, FrameEnd, Receipt, Row, Variable, Work
+from executions.engine.frames import NULL, Frame, FrameEnd, Receipt, Row, Work
 from executions.errors import LeaseLost
 from executions.states import FRAME_TERMINAL, StepStatus
+from records.variable_rules import set_by_steps
 
 logger = logging.getLogger(__name__)
 
@@ -324,17 +325,10 @@ class Commit:
             self.session.execute(sql.WRITE_RECORDS, [[value] for value in row])
 
     def _set_variables(self) -> None:
-        for entry in self.entries:
-            for variable in entry.work.variables:
-                self._set_variable(variable)
-
-    def _set_variable(self, variable: Variable) -> None:
-        workflow_id, value = self.journal.workflow_id, variable.value.decode()
-        if variable.own:
-            parameters = (workflow_id, self.journal.execution_id, variable.key, value)
-            self.session.execute(sql.SET_OWN_VARIABLE, parameters)
-        else:
-            self.session.execute(sql.SET_VARIABLE, (workflow_id, variable.key, value))
+        given = [variable for entry in self.entries for variable in entry.work.variables]
+        if given:
+            with self.session.cursor() as cursor:
+                set_by_steps(cursor, self.journal.workflow_id, self.journal.execution_id, given)
 
     def _insert_prompts(self) -> None:
         prompts = [prompt for entry in self.entries for prompt in entry.work.prompts]

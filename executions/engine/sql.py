@@ -186,18 +186,6 @@ ON CONFLICT (execution_id, kind, alias, status, shard)
 DO UPDATE SET count = c.count + excluded.count, duration_ms = c.duration_ms + excluded.duration_ms
 """
 
-SET_VARIABLE = """
-INSERT INTO workflow_memory AS m (workflow_id, execution_id, key, value) VALUES (%s, NULL, %s, %s::jsonb)
-ON CONFLICT (workflow_id, key) WHERE execution_id IS NULL
-DO UPDATE SET value = excluded.value, updated_at = now(), revision = m.revision + 1
-"""
-# A dry run keeps what it sets to itself.
-SET_OWN_VARIABLE = """
-INSERT INTO workflow_memory AS m (workflow_id, execution_id, key, value) VALUES (%s, %s, %s, %s::jsonb)
-ON CONFLICT (execution_id, workflow_id, key) WHERE execution_id IS NOT NULL
-DO UPDATE SET value = excluded.value, updated_at = now(), revision = m.revision + 1
-"""
-
 # Columns as in `executions.models.HumanPrompt`; what a step does not say is left to the columns' defaults.
 INSERT_PROMPTS = """
 INSERT INTO human_prompts (id, workflow_id, execution_id, frame_id, record_id, alias, attempt, title, message, schema,

@@ -21,12 +21,13 @@ from connectors.effects import Effect
 from director import jsontools
 from director.errors import DirectorError
 from director.ids import uuid7
-from executions.engine.frames import Frame, FrameEnd, Receipt, Recorded, Row, Variable
+from executions.engine.frames import Frame, FrameEnd, Receipt, Recorded, Row
 from executions.engine.journal import Journal, RowWriter
 from executions.engine.retry import RECORD_RETRY, delay_for, is_retryable, next_delay
 from executions.errors import NoRecording, StepInterrupted, StepTimedOut, ValueTooLarge
 from executions.states import STEP_SETTLED, FrameStatus, StepStatus, WaitingFor
 from records import patches
+from records.variable_rules import StepVariable
 from workflows.definition.plan import BlockPlan, OnError, Plan, StepPlan
 from workflows.readers.items import Item, Position, Problem
 from workflows.step_types.base import (
@@ -273,8 +274,10 @@ class Walker:
                 self._complete(attempt, {"output": output, "skip": skip})
                 raise Parked(_ended(scope[step.alias]))
             case SetVariable(key, value, output):
+                if key in self.run.rules:
+                    self.run.rules[key].check(value)
                 encoded = self._dump(value, step, f"variable {key}")
-                attempt.frame.work.variables.append(Variable(key, encoded, own=self.run.is_dry))
+                attempt.frame.work.variables.append(StepVariable(key, encoded, step.alias, own=self.run.is_dry))
                 scope[key] = value
                 self._complete(attempt, output)
             case StreamItems(items):
