@@ -13,8 +13,10 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from executions import prompt_news, prompts
+from executions import prompt_mails, prompt_news, prompts
 from executions.models import HumanPrompt, PromptStatus
+from executions.notices import MailKind
+from executions.prompt_people import people_of
 
 # --- when nobody answers ----------------------------------------------------------------------------------------------
 
@@ -44,18 +46,36 @@ UPDATE human_prompts p SET status = 'withdrawn', answered_at = now()
 WHERE p.status = 'open' AND p.due_at <= now() AND NOT EXISTS (
     SELECT 1 FROM execution_frames f WHERE f.id = p.frame_id AND f.status IN ('ready', 'running', 'waiting'))
 """
+# Whoever withdrew them, the engine among others. Index prompt_withdrawn_untold.
+UNTOLD = """
+UPDATE human_prompts SET withdrawn_told = true WHERE id IN (
+    SELECT id FROM human_prompts WHERE status = 'withdrawn' AND NOT withdrawn_told ORDER BY id LIMIT 1000
+    FOR NO KEY UPDATE SKIP LOCKED
+) RETURNING id
+"""
 TRY_FRAME = "SELECT 1 FROM execution_frames WHERE id = %s AND status = 'waiting' FOR NO KEY UPDATE SKIP LOCKED"
 
 
 def expire_due() -> int:
-    """Do what was said for prompts whose time is up; return how many. Three statements when there are none."""
+    """Do what was said for prompts whose time is up; return how many. Four statements when there are none."""
     failed = _fail_due()
     with connection.cursor() as cursor:
         cursor.execute(OTHERS_DUE)
         others = cursor.fetchall()
         done = sum(_expire(prompt_id, frame_id) for prompt_id, frame_id in others)
         cursor.execute(WITHDRAW_ORPHANS)
+    tell_withdrawn()
     return failed + done
+
+
+def tell_withdrawn() -> int:
+    """Tell pages of prompts that are not asked any more because their runs went another way; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(UNTOLD)
+        withdrawn = [row[0] for row in cursor.fetchall()]
+    if withdrawn:
+        prompt_news.resolved(_with_related(withdrawn))
+    return len(withdrawn)
 
 
 def _fail_due() -> int:
@@ -93,25 +113,29 @@ def _with_related(ids: Sequence[UUID]) -> list[HumanPrompt]:
 # --- what is told when ------------------------------------------------------------------------------------------------
 
 BATCH = 100
+# One telling for a prompt, however many of its ladder's moments have passed: the first of these that is among them.
+KINDS = (MailKind.ANNOUNCE, MailKind.ESCALATE, MailKind.REMIND)
 
 
 def is_news_due() -> bool:
-    """Whether a prompt is to be announced, reminded of or escalated. Index prompt_next."""
-    return HumanPrompt.objects.filter(status=PromptStatus.OPEN, next_at__lte=timezone.now()).exists()
+    """Whether a prompt is to be announced, reminded of or escalated, or a mail to be sent. Index prompt_next."""
+    due = HumanPrompt.objects.filter(status=PromptStatus.OPEN, next_at__lte=timezone.now())
+    return due.exists() or prompt_mails.is_due()
 
 
 def remind_due() -> int:
     """Announce new prompts, remind of old ones and ask more people, as each prompt's ladder says; return how many."""
     total = 0
-    while told := _next_batch():
-        for kind in ("announce", "escalate", "remind"):
-            prompt_news.tell([prompt for prompt, did in told if kind in did], kind)
-        total += len(told)
+    while told := _tell_batch():
+        total += told
     return total
 
 
-def _next_batch() -> list[tuple[HumanPrompt, set[str]]]:
-    """Take prompts off their next step of the ladder, committed before anything is told: nobody is told twice."""
+def _tell_batch() -> int:
+    """Take prompts off their next step of the ladder and keep the mails about it, in one transaction; then tell pages.
+
+    What dies before the commit has told nobody and is done again; after it, the mails are on their way.
+    """
     now = timezone.now()
     with transaction.atomic():
         due = HumanPrompt.objects.filter(status=PromptStatus.OPEN, next_at__lte=now).order_by("next_at")
@@ -119,13 +143,17 @@ def _next_batch() -> list[tuple[HumanPrompt, set[str]]]:
             "execution", "workflow"
         )
         taken = list(locked[:BATCH])
-        told = [(prompt, _climb(prompt, now)) for prompt in taken]
+        did = {prompt.pk: _climb(prompt, now) for prompt in taken}
         HumanPrompt.objects.bulk_update(taken, ["users", "groups", "ladder", "next_at"])
-    return told
+        asked = people_of(taken)
+        for kind in KINDS:
+            prompt_mails.keep(kind, [prompt for prompt in taken if did[prompt.pk] == kind], asked)
+    prompt_news.waiting(taken, asked)
+    return len(taken)
 
 
-def _climb(prompt: HumanPrompt, now: datetime) -> set[str]:
-    """Do the steps of the ladder whose time has come, in memory; return which kinds they were."""
+def _climb(prompt: HumanPrompt, now: datetime) -> MailKind | None:
+    """Do the steps of the ladder whose time has come, in memory; return what people are told."""
     passed = [step for step in prompt.ladder if datetime.fromisoformat(step["at"]) <= now]
     prompt.ladder = prompt.ladder[len(passed) :]
     prompt.next_at = datetime.fromisoformat(prompt.ladder[0]["at"]) if prompt.ladder else None
@@ -133,4 +161,4 @@ def _climb(prompt: HumanPrompt, now: datetime) -> set[str]:
         if step["do"] == "escalate" and (prompt.users or prompt.groups):
             prompt.users = list(dict.fromkeys([*prompt.users, *step["users"]]))
             prompt.groups = list(dict.fromkeys([*prompt.groups, *step["groups"]]))
-    return {step["do"] for step in passed}
+    return next((kind for kind in KINDS if any(step["do"] == kind for step in passed)), None)

@@ -9,7 +9,7 @@ import psycopg
 from celery import shared_task
 from django.db import OperationalError, close_old_connections
 
-from executions import bulk, control, prompt_due, retention
+from executions import bulk, control, prompt_due, prompt_mails, retention
 from executions.engine import slice as engine_slice
 from executions.engine import sweep as engine_sweep
 from executions.errors import LeaseLost
@@ -52,6 +52,7 @@ def sweep() -> None:
 def tell_of_prompts() -> None:
     """Announce new prompts, remind of old ones; apart from the sweep, because a mail server may be slow."""
     prompt_due.remind_due()
+    prompt_mails.send_due()
 
 
 @shared_task(name="executions.remove_expired", expires=3600)
