@@ -251,10 +251,13 @@ class _Slice:
         return await asyncio.get_running_loop().run_in_executor(self.claims, wake)
 
     async def _close(self) -> None:
-        """Give up the lease, then settle: whoever closes last sees all that was done."""
+        """Wake what waits no longer, give up the lease, then settle: whoever closes last sees all that was done.
+
+        In this order, because a slice that is lost before it woke others is noticed by its lease, and no other way.
+        """
         await self._finish_walks()
-        self.session.execute(sql.CLOSE_SLICE, {"slice": self.slice_id})
         settle.wake(self.session, self.context.execution_id, self.plan)
+        self.session.execute(sql.CLOSE_SLICE, {"slice": self.slice_id})
         self.outcome.status = settle.settle(self.session, self.context.execution_id)
         self.outcome.more = self.outcome.status == "running" and _has_ready(self.session, self.context.execution_id)
         self._say()

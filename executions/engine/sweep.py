@@ -59,13 +59,16 @@ WHERE id IN (
     ORDER BY wake_at LIMIT 10000 FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING execution_id, alias
 """
-# Executions that are not over and that no slice is looking at. Index execution_open.
+# Executions that no slice is looking at and that are not at rest: they have work that nobody holds back, or their status is
+# not what it should be, for whoever was about to see to that died. Index execution_open.
 UNATTENDED = """
-SELECT e.id, e.status, EXISTS (
-    SELECT 1 FROM execution_frames f WHERE f.execution_id = e.id AND f.status = 'ready') AS ready
-FROM executions e
+SELECT e.id, e.control = '' AND r.ready FROM executions e
+CROSS JOIN LATERAL (SELECT EXISTS (
+    SELECT 1 FROM execution_frames f WHERE f.execution_id = e.id AND f.status = 'ready') AS ready) r
 WHERE e.status IN ('queued', 'running', 'waiting', 'paused')
     AND NOT EXISTS (SELECT 1 FROM execution_slices s WHERE s.execution_id = e.id)
+    AND NOT (e.control = 'pause' AND e.status = 'paused')
+    AND NOT (e.control = '' AND e.status = 'waiting' AND NOT r.ready)
 """
 
 
@@ -98,9 +101,9 @@ def _take_back(session: Connection, slice_id: int, execution_id: UUID, suspect: 
         if crashes >= (MAX_CRASHES if alias else MAX_ROOT_CRASHES):
             _fail(session, frame_id, record_pk, WorkerKilled(crashes, _last_step(session, frame_id) or at_step))
             counts["frame", alias, "failed"][0] += 1
-    if counts:  # one of them may have been the last that its parent waited for, and no slice ends here to notice
-        for (alias,) in session.execute(settle.WAKE_PARENTS, (execution_id,)).fetchall():
-            counts["frame", alias, "waiting"][0] -= bool(alias)
+    # What the slice would have done at its end: the last that a parent waited for may be over, here or in its last commit.
+    for (alias,) in session.execute(settle.WAKE_PARENTS, (execution_id,)).fetchall():
+        counts["frame", alias, "waiting"][0] -= bool(alias)
     shift_counts(session, execution_id, counts, shard=0)
 
 
@@ -130,12 +133,12 @@ def wake_timers(session: Connection) -> int:
 
 
 def attend(session: Connection) -> int:
-    """Nudge every execution that has ready frames and no slice, and settle those that have neither."""
+    """Nudge every execution that has work and no slice, and settle those that nobody would; return how many were nudged."""
     nudged = 0
-    for execution_id, status, ready in session.execute(UNATTENDED).fetchall():
-        if ready and status != "paused":
+    for execution_id, has_work in session.execute(UNATTENDED).fetchall():
+        if has_work:
             nudge(execution_id)
             nudged += 1
-        elif not ready:
+        else:
             settle.settle(session, execution_id)
     return nudged
