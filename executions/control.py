@@ -126,6 +126,23 @@ def resume(
     return _announced(execution)
 
 
+def clear(execution: Execution, steps: Collection[str], *, user: Any = None, reason: str = "") -> Execution:
+    """Hold no more records back before these steps; those that are held there stay until they are resumed.
+
+    Raises InvalidTransition when the run is over. Steps that nothing is held before are left as they are.
+    """
+    with transaction.atomic():
+        locked = _locked(execution, "changed")
+        named = set(locked.breakpoints.get("steps", ()))
+        if cleared := sorted(named & set(steps)):
+            locked.breakpoints["steps"] = sorted(named - set(cleared))
+            if not locked.breakpoints["steps"]:
+                del locked.breakpoints["steps"]
+            locked.save(update_fields=["breakpoints"])
+            note(locked, user, "cleared", reason, {"steps": cleared})
+    return _announced(execution)
+
+
 def change(execution: Execution, changes: Modifications, *, user: Any = None, reason: str = "") -> Execution:
     """Change inputs, outputs, records or variables of a run that is not over; in force from the next boundary on."""
     with transaction.atomic():

@@ -7,7 +7,9 @@ No worker is up: start one with `manage.py up`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.contrib.auth import get_user_model
@@ -35,9 +37,11 @@ SELECT waiting_for, count(*), min(wake_at), min(id) FROM (
     WHERE execution_id = %s AND status = 'waiting' AND waiting_for <> 'children' LIMIT 10000
 ) f GROUP BY waiting_for ORDER BY count(*) DESC
 """
+# Children of some frames, in the iterates they are at. Index frame_by_parent.
 CHILDREN = """
-SELECT count(*) FILTER (WHERE status IN ('complete', 'failed', 'skipped', 'cancelled')), count(*) FROM execution_frames
-WHERE parent_id = %s AND alias = %s
+SELECT c.parent_id, count(*) FILTER (WHERE c.status IN ('complete', 'failed', 'skipped', 'cancelled')), count(*)
+FROM execution_frames p JOIN execution_frames c ON c.parent_id = p.id AND c.alias = p.at_step
+WHERE p.id = ANY (%s) GROUP BY c.parent_id
 """
 READY = "SELECT 1 FROM execution_frames WHERE execution_id = %s AND status = 'ready' LIMIT 1"
 
@@ -57,16 +61,19 @@ def why_execution(execution: Execution) -> str:
     return _waits(execution)
 
 
+def why_frames(execution: Execution, frames: Iterable[ExecutionFrame]) -> dict[int, str]:
+    """Return for each frame, by key, why it is not walked, or by whom it is; nothing for those that are over.
+
+    At most 6 queries, and those of `why_execution` where a frame is ready, however many frames there are.
+    """
+    found = [frame for frame in frames if frame.status not in FRAME_TERMINAL]
+    facts = _facts(execution, found)
+    return {frame.pk: _why(frame, facts) for frame in found}
+
+
 def why_frame(frame: ExecutionFrame) -> str:
-    """Return why the frame is not walked, or by whom it is; "" when it is over. At most 4 queries."""
-    if frame.status in FRAME_TERMINAL:
-        return ""
-    if frame.status == FrameStatus.RUNNING:
-        held = ExecutionSlice.objects.filter(pk=frame.slice_id or 0).first()
-        return f"Being walked by {held.worker}, whose lease runs until {_at(held.expires_at)}." if held else _lost()
-    if frame.status == FrameStatus.READY:
-        return why_execution(frame.execution) or "Ready: it is walked as soon as a worker comes to it."
-    return _WAITING[frame.waiting_for](frame)
+    """Return why the frame is not walked, or by whom it is; "" when it is over."""
+    return why_frames(frame.execution, [frame]).get(frame.pk, "")
 
 
 def why_record(record: WorkflowRecord) -> str:
@@ -102,7 +109,7 @@ def _group(execution: Execution, waiting_for: str, count: int, wake_at: datetime
     if count == 1:
         frame = ExecutionFrame.objects.select_related("execution", "record").get(pk=first)
         who = f"{frame.record.record_id}: " if frame.record else ""
-        return who + _WAITING[waiting_for](frame).rstrip(".")
+        return who + why_frames(execution, [frame])[frame.pk].rstrip(".")
     texts = {
         WaitingFor.PROMPT: f"{count:,} prompts are not answered yet",
         WaitingFor.TIMER: f"{count:,} records rest in a delay, the first until {_at(wake_at)}",
@@ -112,36 +119,105 @@ def _group(execution: Execution, waiting_for: str, count: int, wake_at: datetime
     return texts[WaitingFor(waiting_for)]
 
 
-def _children(frame: ExecutionFrame) -> str:
+@dataclass(slots=True)
+class Facts:
+    """What the sentences about frames are made of. prompts: the open one of each frame; asked: who may answer it."""
+
+    execution: Execution
+    paused: tuple[str, str] = ("", "")
+    ready: str = ""
+    slices: dict[int, ExecutionSlice] = field(default_factory=dict)
+    children: dict[int, tuple[int, int]] = field(default_factory=dict)
+    prompts: dict[int, HumanPrompt] = field(default_factory=dict)
+    asked: dict[int, str] = field(default_factory=dict)
+
+
+def _facts(execution: Execution, frames: list[ExecutionFrame]) -> Facts:
+    """Look up what is said of these frames, each kind of thing once."""
+    waiting: dict[str, list[int]] = defaultdict(list)
+    for frame in frames:
+        waiting[frame.waiting_for if frame.status == FrameStatus.WAITING else frame.status].append(frame.pk)
+    facts = Facts(execution)
+    if waiting[WaitingFor.PAUSE]:
+        facts.paused = _paused_by(execution)
+    if waiting[FrameStatus.READY]:
+        facts.ready = why_execution(execution)
+    if waiting[FrameStatus.RUNNING]:
+        facts.slices = ExecutionSlice.objects.in_bulk({frame.slice_id for frame in frames if frame.slice_id})
+    if waiting[WaitingFor.CHILDREN]:
+        facts.children = _children(waiting[WaitingFor.CHILDREN])
+    if waiting[WaitingFor.PROMPT]:
+        facts.prompts = _prompts(execution, waiting[WaitingFor.PROMPT])
+        facts.asked = _asked(facts.prompts)
+    return facts
+
+
+def _children(parents: list[int]) -> dict[int, tuple[int, int]]:
+    """How many of each frame's records are done, and of how many."""
     with connection.cursor() as cursor:
-        cursor.execute(CHILDREN, (frame.pk, frame.at_step))
-        done, total = cursor.fetchone()
+        cursor.execute(CHILDREN, (parents,))
+        return {parent: (done, total) for parent, done, total in cursor.fetchall()}
+
+
+def _prompts(execution: Execution, frames: list[int]) -> dict[int, HumanPrompt]:
+    """The newest open prompt of each frame. Index prompt_of_execution."""
+    rows = HumanPrompt.objects.filter(execution=execution, status=PromptStatus.OPEN, frame_id__in=frames)
+    return {prompt.frame_id: prompt for prompt in rows.order_by("attempt")}
+
+
+def _asked(prompts: dict[int, HumanPrompt]) -> dict[int, str]:
+    """In words who may answer the prompt of each frame."""
+    people = {pk for prompt in prompts.values() for pk in prompt.users}
+    teams = {pk for prompt in prompts.values() for pk in prompt.groups}
+    users = dict(get_user_model().objects.filter(pk__in=people).values_list("pk", "username")) if people else {}
+    groups = dict(Group.objects.filter(pk__in=teams).values_list("pk", "name")) if teams else {}
+    asked = {}
+    for frame, prompt in prompts.items():
+        names = sorted(users[pk] for pk in prompt.users if pk in users)
+        names += [f"the group {name}" for name in sorted(groups[pk] for pk in prompt.groups if pk in groups)]
+        asked[frame] = " or ".join(names) if names else "anybody who may see the workflow"
+    return asked
+
+
+def _why(frame: ExecutionFrame, facts: Facts) -> str:
+    if frame.status == FrameStatus.RUNNING:
+        held = facts.slices.get(frame.slice_id or 0)
+        return f"Being walked by {held.worker}, whose lease runs until {_at(held.expires_at)}." if held else _lost()
+    if frame.status == FrameStatus.READY:
+        return facts.ready or "Ready: it is walked as soon as a worker comes to it."
+    return _WAITING[frame.waiting_for](frame, facts)
+
+
+def _for_children(frame: ExecutionFrame, facts: Facts) -> str:
+    done, total = facts.children.get(frame.pk, (0, 0))
     return f"Waits for the records of {frame.at_step}: {done:,} of {total:,} are done."
 
 
-def _timer(frame: ExecutionFrame) -> str:
+def _timer(frame: ExecutionFrame, facts: Facts) -> str:
     return f"Rests in step {frame.at_step} until {_at(frame.wake_at)}."
 
 
-def _retry(frame: ExecutionFrame) -> str:
+def _retry(frame: ExecutionFrame, facts: Facts) -> str:
     failed = (frame.error or {}).get("message", "")
     return f"Step {frame.at_step} is tried again at {_at(frame.wake_at)}{f': {failed}' if failed else '.'}"
 
 
-def _pause(frame: ExecutionFrame) -> str:
-    return f"{_paused(frame.execution, f' before step {frame.at_step}' if frame.at_step else '')}."
+def _pause(frame: ExecutionFrame, facts: Facts) -> str:
+    who, reason = facts.paused
+    where = f" before step {frame.at_step}" if frame.at_step else ""
+    return f"{who}{where}{reason}."
 
 
-def _prompt(frame: ExecutionFrame) -> str:
-    prompt = HumanPrompt.objects.filter(frame_id=frame.pk, status=PromptStatus.OPEN).order_by("-attempt").first()
+def _prompt(frame: ExecutionFrame, facts: Facts) -> str:
+    prompt = facts.prompts.get(frame.pk)
     if prompt is None:
         return f"The answer to the prompt of step {frame.at_step} is in: it goes on with the next worker."
     until = f" until {_at(prompt.due_at)}" if prompt.due_at else ""
-    return f"Waits for {_asked(prompt)} to answer “{prompt.title}”{until}."
+    return f"Waits for {facts.asked[frame.pk]} to answer “{prompt.title}”{until}."
 
 
-_WAITING: dict[str, Callable[[ExecutionFrame], str]] = {
-    WaitingFor.CHILDREN: _children,
+_WAITING: dict[str, Callable[[ExecutionFrame, Facts], str]] = {
+    WaitingFor.CHILDREN: _for_children,
     WaitingFor.TIMER: _timer,
     WaitingFor.RETRY: _retry,
     WaitingFor.PAUSE: _pause,
@@ -149,20 +225,18 @@ _WAITING: dict[str, Callable[[ExecutionFrame], str]] = {
 }
 
 
-def _asked(prompt: HumanPrompt) -> str:
-    users = get_user_model().objects.filter(pk__in=prompt.users).order_by("username").values_list("username", flat=True)
-    groups = Group.objects.filter(pk__in=prompt.groups).order_by("name").values_list("name", flat=True)
-    names = [*users, *(f"the group {name}" for name in groups)]
-    return " or ".join(names) if names else "anybody who may see the workflow"
+def _paused(execution: Execution) -> str:
+    return "".join(_paused_by(execution))
 
 
-def _paused(execution: Execution, where: str = "") -> str:
-    asked = ExecutionIntervention.objects.filter(execution=execution, kind="paused").select_related("user").first()
-    if asked is None:  # held by the step's own `pause_when`
-        return f"Paused by the workflow itself{where}"
-    by = asked.user.get_username() if asked.user else "the system"
-    reason = f": {asked.reason.rstrip('.')}" if asked.reason else ""
-    return f"Paused by {by}{where}{reason}"
+def _paused_by(execution: Execution) -> tuple[str, str]:
+    """Who paused it and why: ("Paused by anna", ": Look at it first")."""
+    asked = ExecutionIntervention.objects.filter(execution=execution, kind="paused").select_related("user")
+    newest = asked.order_by("-pk").first()
+    if newest is None:  # held by the step's own `pause_when`
+        return "Paused by the workflow itself", ""
+    by = newest.user.get_username() if newest.user else "the system"
+    return f"Paused by {by}", f": {newest.reason.rstrip('.')}" if newest.reason else ""
 
 
 def _until(execution: Execution) -> str:
