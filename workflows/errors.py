@@ -3,7 +3,8 @@
 WorkflowError
   WorkflowNotFound 404 · VersionNotFound 404
   DefinitionUnreadable 422 (line, column) · DefinitionInvalid 422 (every problem) · StepTypeUnknown 422
-  ExpressionInvalid 422 (cannot be compiled) · ExpressionFailed (cannot be evaluated) · StepFailed
+  ExpressionInvalid 422 (cannot be compiled) · ExpressionFailed (cannot be evaluated)
+  ConfigInvalid (evaluated, but not what the step type takes) · StepFailed
 """
 
 from __future__ import annotations
@@ -158,6 +159,26 @@ class ExpressionFailed(WorkflowError):
         }
 
 
+class ConfigInvalid(WorkflowError):
+    """Templates filled in, a config is not what the step type takes; every problem with its place."""
+
+    code = "config_invalid"
+    http_status = 422
+    retryable = False
+
+    def __init__(self, problems: Sequence[DefinitionProblem]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    @property
+    def message(self) -> str:
+        return " ".join(str(problem) for problem in self.problems)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"problems": [problem.as_dict() for problem in self.problems]}
+
+
 class StepFailed(WorkflowError):
     """A step says why it cannot be done; `reason` is shown on the record as it is."""
 
@@ -171,6 +192,11 @@ class StepFailed(WorkflowError):
     @property
     def message(self) -> str:
         return self.reason
+
+
+def in_step(alias: str, part: str) -> str:
+    """Return how messages of a run call a place, "Step total, config.value": whoever reads them knows steps by alias."""
+    return f"Step {alias}, {part}"
 
 
 def did_you_mean(suggestion: str | None) -> str:

@@ -17,7 +17,6 @@ from director.errors import did_you_mean
 from executions import filing
 from executions.errors import FileNotWritten
 from executions.rows import columns_of, csv_lines, header_of, json_lines
-from executions.step_types.given import checked_config
 from workflows.errors import StepFailed
 from workflows.readers.errors import SourceUnreadable
 from workflows.readers.files import place_within
@@ -67,7 +66,7 @@ class FileStep(StepType):
     }
 
     def run(self, call: StepCall) -> dict[str, Any]:
-        config = checked_config(self, call)
+        config = call.config
         path = _place(config["path"])
         format = config.get("format") or _format(path.name)
         rows = config["rows"] if isinstance(config["rows"], list) else [config["rows"]]

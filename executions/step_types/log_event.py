@@ -9,7 +9,6 @@ from django.db import connection
 
 from connectors.effects import Effect
 from executions.notices import LogEvent, LogLevel
-from executions.step_types.given import checked_config
 from workflows.step_types.base import StepCall, StepType
 
 MAX_MESSAGE = 10_000  # characters
@@ -36,7 +35,7 @@ class LogAnEvent(StepType):
     }
 
     def run(self, call: StepCall) -> dict[str, Any]:
-        config = checked_config(self, call)
+        config = call.config
         level, message = config.get("level", LogLevel.INFO), config["message"]
         event = LogEvent(
             execution_id=call.execution_id,

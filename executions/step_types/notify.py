@@ -10,7 +10,6 @@ from django.db import connection
 
 from connectors.effects import Effect
 from executions import notifying
-from executions.step_types.given import checked_config
 from executions.step_types.people import names_in
 from workflows.errors import StepFailed
 from workflows.step_types.base import StepCall, StepType
@@ -63,7 +62,7 @@ class Notify(StepType):
     }
 
     def run(self, call: StepCall) -> dict[str, int]:
-        config = checked_config(self, call)
+        config = call.config
         notice = _notice(config)
         try:
             to = notifying.recipients(config["to"])

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from connectors.effects import Effect
+from director.errors import DirectorError
 from executions.engine.database import connect
 from executions.engine.retry import delay_for, is_retryable, next_delay
 from executions.models import ExecutionFrame, ExecutionSlice, ExecutionStep
@@ -90,6 +91,24 @@ def test_an_intent_without_receipt_of_a_once_only_effect_is_interrupted_and_not_
     assert statuses(workflow) == {"email_001": "failed"}
     assert "may have happened" in workflow.records.get().error_message
     assert ("write", 1, "interrupted") in journal(execution)
+
+
+@pytest.mark.parametrize(
+    ("step", "code"),
+    [
+        ('type: set, config: {value: "{{ 1 / 0 }}"}', "expression_failed"),
+        ("type: code, config: {source: 'def main(): return \"x\" * 1100000'}", "value_too_large"),
+        ('type: stop, config: {skip: "{{ current.subject }}"}', "config_invalid"),
+    ],
+)
+def test_what_would_fail_again_in_the_same_way_is_not_tried_again(step: str, code: str):
+    workflow = publish(body(f"alias: doomed, {step}, retry: {{maximum_attempts: 3}}"))
+    email(workflow, 1)
+
+    execution = run(workflow)
+
+    assert [row.error["code"] for row in execution.steps.filter(alias="doomed")] == [code]
+    assert statuses(workflow) == {"email_001": "failed"}
 
 
 def test_a_step_is_tried_again_as_its_retry_policy_says_and_holds_nothing_meanwhile(tmp_path):
@@ -241,7 +260,7 @@ class TestBackOff:
     def test_a_longer_retry_after_of_the_service_is_honoured(self):
         from workflows.definition.plan import RetryPolicy
 
-        error = Exception()
+        error = DirectorError()
         error.retry_after = 90
 
         assert delay_for(RetryPolicy(5), 1, error, random=self.Ceiling()) == timedelta(seconds=90)
@@ -249,7 +268,7 @@ class TestBackOff:
     def test_what_says_it_is_not_retryable_is_not_tried_again(self):
         from workflows.definition.plan import RetryPolicy
 
-        refused, other = Exception(), Exception()
+        refused, other = DirectorError(), DirectorError()
         refused.retryable = False
 
         assert not is_retryable(RetryPolicy(5), 1, refused)

@@ -7,10 +7,11 @@ from uuid import uuid4
 import pytest
 from jsonschema import SchemaError
 
+from director.errors import DirectorError
 from tests.workflows.documents import a_document, a_set
 from workflows.definition import parse
 from workflows.definition.compile import plan_of
-from workflows.errors import ExpressionFailed, StepFailed, StepTypeUnknown
+from workflows.errors import ConfigInvalid, ExpressionFailed, StepFailed, StepTypeUnknown
 from workflows.expressions import RecordView
 from workflows.models import WorkflowVersion
 from workflows.readers.errors import SourceNotAllowed
@@ -124,9 +125,15 @@ def test_a_delay_waits_for_a_while_or_until_a_moment(config, at):
     assert run({"type": "delay", "config": config}, days=2) == WaitUntil(datetime.fromisoformat(at), {"until": at})
 
 
-@pytest.mark.parametrize("config", [{"duration": "{{ x }}"}, {"until": "{{ x }}"}])
-def test_a_delay_whose_template_gives_no_time_fails(config):
-    with pytest.raises(StepFailed, match=r"The delay has no end: 'soon' is not a"):
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"duration": "{{ x }}"}, r"^Step it, config.duration: 'soon' is not a"),
+        ({"until": "{{ x }}"}, r"^The delay has no end: 'soon' is not a"),
+    ],
+)
+def test_a_delay_whose_template_gives_no_time_fails(config, message):
+    with pytest.raises(DirectorError, match=message):
         run({"type": "delay", "config": config}, x="soon")
 
 
@@ -181,7 +188,7 @@ def test_code_may_be_called_once_with_a_whole_list():
     )
 
     assert run(step, rows=[1, 2, 3]) == {"n": 3, "sum": 6}
-    with pytest.raises(StepFailed, match=r"`over` must give a list, not text"):
+    with pytest.raises(ConfigInvalid, match=r"^Step it, config.over: must be a list, not text.$"):
         run(step, rows="abc")
 
 

@@ -310,7 +310,7 @@ def test_what_an_iterate_may_say():
         ),
         (
             {"type": "code", "config": {"source": "def main(): return 1", "over": 3}},
-            ("config.over", "must be a list or text, not a number"),
+            ("config.over", "must be a list, not a number"),
         ),
     ],
 )

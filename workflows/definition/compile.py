@@ -21,10 +21,12 @@ from workflows.definition.plan import (
     RetryPolicy,
     StepPlan,
 )
+from workflows.definition.rendered import rendered_checks
 from workflows.definition.rows import definition_of
 from workflows.definition.schema import RESERVED_NAMES
 from workflows.definition.written import UNIQUE_IDS, raw_expressions
 from workflows.durations import parse_duration
+from workflows.errors import in_step
 from workflows.expressions import Expression, Template, compile_expression, compile_template
 from workflows.models import WorkflowVersion
 from workflows.step_types import registry
@@ -110,16 +112,15 @@ def _is_inline(step: StepPlan) -> bool:
 
 
 def _step(step: StepDefinition, parent: str | None, aliases: frozenset[str]) -> StepPlan:
-    kind, options, path = registry.get(step.type), step.options, step.path
-    config, compiled = config_template(kind, step.config, f"{path}.config")
+    kind, options, where = registry.get(step.type), step.options, in_step(step.alias, "config")
+    config, compiled = config_template(kind, step.config, where)
     when, pause_when = (
-        compile_expression(options[key], f"{path}.{key}") if key in options else None for key in ("when", "pause_when")
+        compile_expression(options[key], in_step(step.alias, key)) if key in options else None
+        for key in ("when", "pause_when")
     )
-    heads = tuple(head_template(block, kind) for block in step.blocks)
-    iterate = iterate_plan(step.config, compiled, path) if step.type == "iterate" else None
-    create = (
-        create_records(options["create_records"], f"{path}.create_records") if "create_records" in options else None
-    )
+    heads = tuple(head_template(step, block, kind) for block in step.blocks)
+    iterate = iterate_plan(step.config, compiled, where) if step.type == "iterate" else None
+    create = create_records(step.alias, options["create_records"]) if "create_records" in options else None
     templates = [config, *compiled.values(), when, pause_when, *heads]
     templates += [iterate.over, iterate.over_records] if iterate else []
     names = frozenset[str]().union(*(template.names for template in templates if template))
@@ -138,34 +139,33 @@ def _step(step: StepDefinition, parent: str | None, aliases: frozenset[str]) -> 
         heads=heads,
         iterate=iterate,
         compiled=compiled,
-        path=path,
+        path=step.path,
         parent_alias=parent,
         names=names | kind.names(step.config) | (id_names(create) if create else frozenset()),
         pause_when=pause_when,
+        checks=() if iterate else rendered_checks(kind.schema, config, where),  # an iterate says itself what is no list
     )
 
 
-def config_template(kind: StepType, config: Mapping[str, Any], path: str) -> tuple[Template, dict[str, Expression]]:
+def config_template(kind: StepType, config: Mapping[str, Any], where: str) -> tuple[Template, dict[str, Expression]]:
     """Return the config's template, raw keys as they are, and the expressions among the raw keys."""
     keys = raw_expressions(config, kind)
-    compiled = {key: compile_expression(config[key], f"{path}.{key}") for key in keys}
-    return compile_template(config, path, raw=kind.raw_config), compiled
+    compiled = {key: compile_expression(config[key], f"{where}.{key}") for key in keys}
+    return compile_template(config, where, raw=kind.raw_config), compiled
 
 
-def head_template(block: BlockDefinition, kind: StepType) -> Template | None:
+def head_template(step: StepDefinition, block: BlockDefinition, kind: StepType) -> Template | None:
     """Return what decides on a block: the expression of an `if`, the value of a `case`; None for the others."""
     if kind.blocks is None or not kind.blocks.many or block.closes:
         return None
-    where = f"{block.path}.{kind.blocks.head}"
+    where = in_step(step.alias, f"{block.path.removeprefix(f'{step.path}.')}.{kind.blocks.head}")
     return compile_expression(block.head, where) if kind.blocks.head == "if" else compile_template(block.head, where)
 
 
-def iterate_plan(config: Mapping[str, Any], compiled: Mapping[str, Expression], path: str) -> IteratePlan:
+def iterate_plan(config: Mapping[str, Any], compiled: Mapping[str, Expression], where: str) -> IteratePlan:
     """Return over what an iterate goes and how."""
     status = config.get("status")
-    over = {
-        key: compile_template(config[key], f"{path}.config.{key}") for key in ("over", "over_records") if key in config
-    }
+    over = {key: compile_template(config[key], f"{where}.{key}") for key in ("over", "over_records") if key in config}
     on_error = OnError(config.get("on_error", OnError.MARK_FAILED_CONTINUE))
     return IteratePlan(
         over_records=over.get("over_records"),
@@ -180,15 +180,15 @@ def iterate_plan(config: Mapping[str, Any], compiled: Mapping[str, Expression], 
     )
 
 
-def create_records(options: str | Mapping[str, Any], path: str) -> CreateRecords:
+def create_records(alias: str, options: str | Mapping[str, Any]) -> CreateRecords:
     """Return what `create_records` asks for; the string form is the type alone."""
     if isinstance(options, str):
         return CreateRecords(options)
     pattern = options.get("id_pattern")
-    unique = pattern == UNIQUE_IDS
+    unique, where = pattern == UNIQUE_IDS, in_step(alias, "create_records.id_pattern")
     return CreateRecords(
         type=options["type"],
-        id_pattern=None if pattern is None or unique else compile_template(pattern, f"{path}.id_pattern"),
+        id_pattern=None if pattern is None or unique else compile_template(pattern, where),
         unique_ids=unique,
         initial_schema=options.get("initial_schema"),
         on_existing=OnExisting(options.get("on_existing", OnExisting.MERGE)),

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from workflows.definition.rendered import RenderedCheck
 from workflows.expressions import Expression, Template
 from workflows.step_types.base import StepType
 
@@ -117,6 +118,7 @@ class StepPlan:
     blocks and heads: the step's own blocks and, in the same order, their heads: the expression of an `if`, the value of
     a `case`; None for the closing block and for a single body. compiled: the expressions among `type.raw_config`.
     path: place in the document, "steps[1].body[0]". names: every root name its own templates refer to.
+    checks: what values of the config have to be that only templates decide.
     pause_when: the frame is held back before the step when this is true.
     """
 
@@ -138,10 +140,14 @@ class StepPlan:
     parent_alias: str | None
     names: frozenset[str]
     pause_when: Expression | None = None
+    checks: tuple[RenderedCheck, ...] = ()
 
     def render(self, scope: Mapping[str, Any]) -> Any:
-        """Return the config with every template rendered; raises ExpressionFailed."""
-        return self.config.render(scope)
+        """Return the config with every template rendered; raises ExpressionFailed, ConfigInvalid."""
+        config = self.config.render(scope)
+        for check in self.checks:
+            check(config)
+        return config
 
     def block(self, key: str) -> BlockPlan:
         """Return the block called `key`; raises KeyError."""

@@ -115,7 +115,7 @@ def check(
     """
     for error in Draft202012Validator(schema, format_checker=FORMATS).iter_errors(value):
         if raw is None or not _is_templated(error, raw):
-            yield from _problems(error, path)
+            yield from problems_of(error, path)
 
 
 def check_schema(schema: Any) -> str | None:
@@ -153,7 +153,8 @@ def _is_templated(error: ValidationError, raw: frozenset[str]) -> bool:
     return isinstance(error.instance, str) and OPENING.search(error.instance) is not None
 
 
-def _problems(error: ValidationError, path: str) -> Iterator[DefinitionProblem]:
+def problems_of(error: ValidationError, path: str) -> Iterator[DefinitionProblem]:
+    """Yield in our words what the validator found, each with its place below `path`."""
     where, rule = place(path, error.absolute_path), str(error.validator)
     wanted: Any = error.validator_value
     given: Any = error.instance
@@ -163,7 +164,7 @@ def _problems(error: ValidationError, path: str) -> Iterator[DefinitionProblem]:
         missing = next(key for key in wanted if f"{key!r} is a required" in error.message)
         yield DefinitionProblem(where, f"`{missing}` is missing")
     elif rule == "anyOf" and error.context:
-        yield from _problems(min(error.context, key=_distance), path)
+        yield from problems_of(min(error.context, key=_distance), path)
     elif rule == "enum":
         choices = [str(choice) for choice in wanted]
         yield DefinitionProblem(where, f"{given!r} is not one of {', '.join(choices)}", nearest(str(given), choices))

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from workflows.errors import ExpressionFailed, StepFailed
-from workflows.expressions.failures import kind_of, nearest
+from workflows.errors import ExpressionFailed, in_step
+from workflows.expressions.failures import nearest
 from workflows.expressions.values import to_json
 from workflows.step_types.base import StepCall, StepType
 from workflows.step_types.starlark import CodeFailed, compile_source, run
@@ -45,7 +45,7 @@ class Code(StepType):
             "over": {
                 "title": "Over",
                 "description": "A list that main gets as a whole, as its parameter `items`.",
-                "type": ["array", "string"],
+                "type": "array",
             },
         },
     }
@@ -116,17 +116,11 @@ def _arguments(call: StepCall) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for name in parameters(source):
         if name == LIST and "over" in call.config:
-            given[name] = _listed(call.config["over"])
+            given[name] = call.config["over"]
         elif name in scope and name != "now":
             given[name] = to_json(scope[name])
         elif name not in _optional(source):
-            where, names = f"{call.step.path}.config.source", sorted(known for known in scope if known != "now")
+            where, names = in_step(call.step.alias, "config.source"), sorted(known for known in scope if known != "now")
             reason = f"`{name}`, which main takes, is not known here"
             raise ExpressionFailed(where, f"main({name})", reason, names, nearest(name, names))
     return given
-
-
-def _listed(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise StepFailed(f"`over` must give a list, not {kind_of(value)}.")
-    return value

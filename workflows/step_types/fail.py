@@ -17,7 +17,7 @@ class Fail(StepType):
         "type": "object",
         "additionalProperties": False,
         "required": ["message"],
-        "properties": {"message": {"title": "Message", "type": "string", "minLength": 1, "maxLength": 10_000}},
+        "properties": {"message": {"title": "Message", "description": "Why it fails; people read it on the record."}},
     }
 
     def run(self, call: StepCall) -> Any:

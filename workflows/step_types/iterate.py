@@ -32,7 +32,7 @@ class Iterate(StepType):
                 "minLength": 1,
                 "items": {"type": "string"},
             },
-            "over": {"title": "List", "description": "A list from any expression.", "type": ["array", "string"]},
+            "over": {"title": "List", "description": "A list from any expression.", "type": "array"},
             "status": {
                 "title": "Status",
                 "description": "Only records of this status, or of one of these; discovered unless said.",
