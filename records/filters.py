@@ -18,6 +18,7 @@ from django.utils.dateparse import parse_datetime
 from director.jsontools import dumps
 from records import search
 from records.errors import FilterInvalid
+from records.masking import is_sensitive
 from records.patches import Path, format_path, parse_path
 from records.patterns import ANY, beginning, like, literal
 from records.states import RecordStatus
@@ -26,7 +27,8 @@ ERROR_CHARACTERS = 300  # of an error message that `errors` compares
 MAX_VALUES = 10_000  # ids or errors in one filter
 TIMES = ("created_after", "created_before", "updated_after", "updated_before")
 
-# How a value at a path may be compared; {value} is the jsonb at the path, {text} the same as text.
+# How a value at a path may be compared; {value} is the jsonb at the path, {text} the same as text where it has no parts:
+# in the text of an object the secrets among its keys would be found.
 COMPARISONS = {
     "eq": "{value} = {given}",
     "ne": "{value} IS DISTINCT FROM {given}",
@@ -38,6 +40,7 @@ COMPARISONS = {
     "begins": "{text} ILIKE {liked}",
     "exists": "({value} IS NOT NULL) = ({given} = 'true')",
 }
+SCALAR = "(CASE WHEN jsonb_typeof(r.data #> {path}) NOT IN ('object', 'array') THEN r.data #>> {path} END)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,10 @@ def _beside(narrow: RecordFilter, values: dict[str, Any]) -> list[str]:
     if narrow.text:
         values["words"] = search.query_of(narrow.text)
         parts.append("s.document @@ %(words)s::tsquery" if values["words"] else "false")
+    for number, test in enumerate(narrow.fields):
+        if words := _words_of(test):
+            values[f"test{number}_words"] = words
+            parts.append(f"s.document @@ %(test{number}_words)s::tsquery")
     if narrow.created_by:
         values["created_by"] = narrow.created_by
         parts.append("s.created_by = %(created_by)s")
@@ -140,6 +147,13 @@ def _beside(narrow: RecordFilter, values: dict[str, Any]) -> list[str]:
         parts.append("s.created_in = %(created_in)s")
     where = " AND ".join(("s.workflow_id = r.workflow_id", "s.record_id = r.id", *parts))
     return [f"EXISTS (SELECT 1 FROM record_search s WHERE {where})"] if parts else []  # noqa: S608 - made of constants
+
+
+def _words_of(test: FieldTest) -> str:
+    """Return the words by which the search finds all records that can pass the test; empty when it cannot."""
+    if test.path[0] != "fields" or test.comparison not in ("eq", "begins"):
+        return ""
+    return search.query_for(test.value, begins=test.comparison == "begins")
 
 
 def _test(test: FieldTest, name: str, values: dict[str, Any]) -> str:
@@ -152,7 +166,7 @@ def _test(test: FieldTest, name: str, values: dict[str, Any]) -> str:
         "("
         + COMPARISONS[test.comparison].format(
             value=f"r.data #> %({name}_path)s::text[]",
-            text=f"r.data #>> %({name}_path)s::text[]",
+            text=SCALAR.format(path=f"%({name}_path)s::text[]"),
             given=f"%({name}_given)s::jsonb",
             liked=f"%({name}_liked)s",
         )
@@ -197,7 +211,16 @@ def _read_test(test: Any) -> FieldTest:
     if comparison not in COMPARISONS:
         raise FilterInvalid(f"fields is {comparison}", "is not a comparison", list(COMPARISONS))
     value = test.get("value", True if comparison == "exists" else None)
-    return FieldTest(parse_path(str(test["path"])), comparison, value)
+    path = parse_path(str(test["path"]))
+    if comparison != "exists" and (any(is_sensitive(str(key)) for key in path) or _names_secret(value)):
+        raise FilterInvalid(format_path(path), "cannot be tested: it is a secret, which could be guessed by its tests")
+    return FieldTest(path, comparison, value)
+
+
+def _names_secret(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(is_sensitive(str(key)) or _names_secret(item) for key, item in value.items())
+    return isinstance(value, list) and any(map(_names_secret, value))
 
 
 def _time(name: str, value: Any) -> datetime:

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from executions.models import Execution, ExecutionCount, ExecutionFrame, ExecutionStep, TriggerType
 from executions.states import EXECUTION_TERMINAL, FRAME_TERMINAL, ExecutionStatus
-from records.models import WorkflowRecord
+from records import search
+from records.models import RecordSearch, WorkflowRecord
 from workflows.models import Workflow
 
 
@@ -38,6 +39,8 @@ def make_record(
         **over,
     }
     record = WorkflowRecord.objects.create(workflow=workflow or make_workflow(), **values)
+    words = search.document_of(record.record_id, record.data["fields"])
+    RecordSearch.objects.create(workflow_id=record.workflow_id, record=record, created_by="api", document=words)
     record.refresh_from_db()
     return record
 

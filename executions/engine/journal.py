@@ -28,6 +28,7 @@ from executions.engine.database import Connection, connect
 from executions.engine.frames import NULL, Frame, FrameEnd, Receipt, Row, Work
 from executions.errors import LeaseLost
 from executions.states import FRAME_TERMINAL, StepStatus
+from records import search
 from records.variable_rules import set_by_steps
 
 logger = logging.getLogger(__name__)
@@ -225,6 +226,7 @@ class Commit:
         self._copy_rows()
         self._finish_steps()
         self._write_records()
+        self._search_fields()
         self._set_variables()
         self._insert_prompts()
         self._stop_siblings([entry for entry in ended if entry.end and entry.end.stops_siblings])
@@ -323,6 +325,17 @@ class Commit:
             return
         for row in zip(*columns, strict=True):
             self.session.execute(sql.WRITE_RECORDS, [[value] for value in row])
+
+    def _search_fields(self) -> None:
+        """Let records be found by what steps wrote into their fields; what goes elsewhere costs nothing here."""
+        changed = [
+            entry.frame.record_pk
+            for entry in self.entries
+            if entry.frame.record_pk and any(operation["path"][0] == "fields" for operation in entry.work.operations)
+        ]
+        if changed:
+            with self.session.cursor() as cursor:
+                search.refresh(cursor, self.journal.workflow_id, changed)
 
     def _set_variables(self) -> None:
         given = [variable for entry in self.entries for variable in entry.work.variables]

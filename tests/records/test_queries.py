@@ -1,14 +1,20 @@
 """Finding records: every part of a filter, every order, pages by key both ways, search, streams."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.contrib.postgres.search import SearchVector
+from django.db.models import Value
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from records import queries
+from records import queries, search
 from records.errors import CursorInvalid, FilterInvalid
 from records.filters import RecordFilter, read_filter
 from records.history import Origin
-from records.models import ChangeSource, WorkflowRecord
+from records.models import ChangeSource, RecordSearch, WorkflowRecord
+from records.patches import set_at
 from records.records import Records
 from tests.factories import make_record, make_workflow
 
@@ -36,8 +42,8 @@ def records():
     return records
 
 
-def found(records, **given):
-    return [record.record_id for record in records.query(read_filter(given), order="record_id").rows]
+def found(records, **wanted):
+    return [record.record_id for record in records.query(read_filter(wanted), order="record_id").rows]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +63,15 @@ def found(records, **given):
         ({"text": "140"}, ["lead_001"]),
         ({"text": "company"}, []),
         ({"text": "?!"}, []),
+        ({"fields": [{"path": "fields.company", "value": "Nordwerk Maschinenbau"}]}, ["lead_001"]),
+        ({"fields": [{"path": "fields.company", "value": "nordwerk maschinenbau"}]}, []),
+        ({"fields": [{"path": "fields.seats", "value": 12.0}]}, ["lead_002"]),
+        ({"fields": [{"path": "fields.tags[1]", "value": "hot"}]}, ["lead_001"]),
+        ({"fields": [{"path": "fields.company", "is": "begins", "value": "nordl"}]}, ["lead_003"]),
+        ({"fields": [{"path": "fields.email", "is": "begins", "value": "ida@"}]}, ["lead_002"]),
+        ({"fields": [{"path": "fields.seats", "is": "begins", "value": "1"}]}, ["lead_001", "lead_002"]),
+        ({"fields": [{"path": "fields.tags", "is": "contains", "value": "eu"}]}, ["lead_001"]),
+        ({"fields": [{"path": "fields", "is": "contains", "value": "Nordwerk"}]}, []),
         ({"fields": [{"path": "fields.seats", "is": "ge", "value": 60}]}, ["lead_001", "lead_003"]),
         ({"fields": [{"path": "fields.seats", "is": "gt", "value": "1"}]}, []),
         ({"fields": [{"path": "fields.company", "value": "Nordlicht GmbH"}]}, ["lead_003"]),
@@ -124,7 +139,7 @@ def test_a_cursor_of_another_list_is_refused(records, cursor):
 
 def test_a_search_without_an_index_goes_on_where_it_stopped(records, monkeypatch):
     monkeypatch.setattr(queries, "SCAN", 2)
-    narrow = read_filter({"fields": [{"path": "fields.company", "is": "begins", "value": "nord"}]})
+    narrow = read_filter({"fields": [{"path": "fields.seats", "is": "ge", "value": 60}]})
     pages, cursor = [], ""
 
     while True:
@@ -172,3 +187,58 @@ def test_a_list_without_data_has_titles_and_picked_values_and_fetches_nothing_el
 def test_a_stream_reads_a_chunk_at_a_time(records, django_assert_num_queries):
     with django_assert_num_queries(3):
         assert len(list(queries.iterate(records.workflow.pk, RecordFilter(), chunk=2))) == 5
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        {"path": "fields.crm.api_key", "value": "s3cr3t-42"},
+        {"path": "fields.crm.api_key", "is": "begins", "value": "s3"},
+        {"path": "fields.crm", "is": "contains", "value": {"api_key": "s3cr3t-42"}},
+        {"path": "fields.crm", "is": "ge", "value": [{"api_key": "s"}]},
+    ],
+)
+def test_a_secret_cannot_be_guessed_by_testing_it(test):
+    with pytest.raises(FilterInvalid, match="is a secret"):
+        read_filter({"fields": [test]})
+
+
+def test_a_secret_is_found_neither_by_its_words_nor_in_the_text_of_what_holds_it(records):
+    records.create("crm", {"name": "Fjord", "crm": {"api_key": "s3cr3t-42", "url": "crm.example"}}, record_id="crm_001")
+    records.patch("crm_001", [set_at(("fields", "password"), "hunter2hunter2")])
+
+    assert found(records, text="crm.example") == ["crm_001"]
+    assert found(records, text="s3cr3t") == found(records, text="hunter2hunter2") == []
+    assert found(records, fields=[{"path": "fields.crm", "is": "contains", "value": "s3cr3t"}]) == []
+    assert found(records, fields=[{"path": "fields.crm.api_key", "is": "exists"}]) == ["crm_001"]
+
+
+def test_a_field_is_found_by_what_it_says_also_in_a_record_with_more_words_than_are_kept(records):
+    records.create("note", {"body": "word " * 30_000, "author": "Anke Brandt"}, record_id="note_001")
+
+    assert found(records, fields=[{"path": "fields.author", "value": "Anke Brandt"}]) == ["note_001"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(value=st.one_of(st.text(), st.integers(-(2**53), 2**63), st.floats(allow_nan=False, allow_infinity=False)))
+def test_the_search_lets_no_record_through_the_net_that_has_the_value(value):
+    """Every word that a test of a value looks for is among the words of a record with that value."""
+    words, looked_for = search.document_of({"field": value}).split(), search.query_for(value)
+
+    if looked_for:
+        assert set(looked_for.removesuffix(f") | {search.CUT}").removeprefix("(").split(" & ")) <= set(words)
+    if isinstance(value, str):
+        looked_for = search.query_for(value[:5], begins=True)
+        for part in looked_for.removesuffix(f") | {search.CUT}").removeprefix("(").split(" & ") if looked_for else []:
+            assert any(word.startswith(part.removesuffix(":*")) for word in words)
+
+
+def test_existing_records_are_searched_by_the_rules_of_today():
+    record = make_record(fields={"subject": "Framework deal", "token": "s3cr3t-42"})
+    RecordSearch.objects.update(document=SearchVector(Value("stale s3cr3t")))
+
+    import_module("records.migrations.0010_search_without_secrets").index_again(None, None)
+
+    mine = Records(record.workflow, Origin(ChangeSource.API))
+    assert found(mine, text="framework") == [record.record_id]
+    assert found(mine, text="s3cr3t") == found(mine, text="stale") == []
