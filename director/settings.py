@@ -161,6 +161,7 @@ CELERY_BEAT_SCHEDULE = {
 DIRECTOR_LEASE_SECONDS = env.integer("DIRECTOR_LEASE_SECONDS", 15)
 DIRECTOR_SLICE_SECONDS = env.integer("DIRECTOR_SLICE_SECONDS", 3)
 DIRECTOR_KEEP_TEMPORARY_DAYS = env.integer("DIRECTOR_KEEP_TEMPORARY_DAYS", 30)  # after the end of their run
+DIRECTOR_KEEP_NOTIFICATIONS_DAYS = env.integer("DIRECTOR_KEEP_NOTIFICATIONS_DAYS", 90)
 DIRECTOR_MAX_VALUE_BYTES = env.integer("DIRECTOR_MAX_VALUE_BYTES", 1024 * 1024)  # of one recorded input or output
 
 # --- mail: for prompts and notifications; without a server they are only in the inbox ----------------------------------

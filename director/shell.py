@@ -6,13 +6,17 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from executions.notifications import unread_count
 from executions.queries import open_executions
 from executions.queries.prompts import waiting_for
 from records.page_queries import failed_records
 
 THEMES = ("light", "dark")
 # Pages with much beside each other: the navigation is folded to its icons.
-FOLDED = {"workflow_page", "workflow_executions", "execution_page", "step_page"}
+FOLDED = {"workflow_page", "workflow_executions", "execution_page", "step_page", "compare_page", "shadow_report"}
+
+# Pages of an execution that are not called after it.
+OF_EXECUTIONS = {"step_page", "replay_page", "compare_page", "shadow_report"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +48,14 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "places": PLACES,
         "theme": theme if theme in THEMES else "",
-        "section": "execution" if page == "step_page" else page.split("_")[0],
+        "section": "execution" if page in OF_EXECUTIONS else page.split("_")[0],
         "rail": page in FOLDED,
         "shell_counts": counts_for(request),
     }
 
 
 def counts_for(request: HttpRequest) -> Callable[[], dict[str, int]]:
-    """Return what counts the open prompts, running executions and failed records of the user, once per request."""
+    """Return what counts prompts, running executions, failed records and unread notifications, once per request."""
     found: dict[str, int] = {}
 
     def counts() -> dict[str, int]:
@@ -60,6 +64,7 @@ def counts_for(request: HttpRequest) -> Callable[[], dict[str, int]]:
                 prompts=waiting_for(request.user),
                 executions=open_executions(request.user),
                 records=failed_records(request.user),
+                notifications=unread_count(request.user),
             )
         return found
 

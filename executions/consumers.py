@@ -85,6 +85,17 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     async def prompt_resolved(self, event: dict[str, Any]) -> None:
         await self._prompt(event)
 
+    async def notification_created(self, event: dict[str, Any]) -> None:
+        await self._own(event)
+
+    async def notification_read(self, event: dict[str, Any]) -> None:
+        await self._own(event)
+
+    async def _own(self, event: dict[str, Any]) -> None:
+        """News that only the user's own group is sent."""
+        if await self._user() is not None:
+            self._queue(event["type"], event)
+
     async def _prompt(self, event: dict[str, Any]) -> None:
         """News of a prompt, for the person it is for; on the page of a run for everyone who sees the run."""
         user = await self._user()
@@ -118,10 +129,13 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The newer event, with the records (or prompts) of both; empty values do not hide what is known."""
+    """The newer event, with the records (prompts, titles) of both; empty values do not hide what is known."""
     said = {name: value for name, value in new.items() if value or name not in old}
     lists = {name for name in ("records", "prompts") if name in old or name in new}
-    return old | said | {name: _newest(old.get(name) or [], new.get(name) or []) for name in lists}
+    both = {name: _newest(old.get(name) or [], new.get(name) or []) for name in lists}
+    if "titles" in new:
+        both["titles"] = [*old.get("titles", ()), *new["titles"]][-MAX_RECORDS:]
+    return old | said | both
 
 
 def _newest(old: Iterable[dict[str, Any]], new: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

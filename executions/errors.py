@@ -4,6 +4,7 @@ ExecutionError
   ExecutionNotFound 404 · StepNotFound 404 · NothingToRetry 409 · NotPublished 409 · InvalidTransition 409
       IdempotencyConflict 422
   PromptNotFound 404 · PromptNotYours 403 · PromptAnswered 409 · PromptClosed 409 · AnswerInvalid 422 · PromptLinkExpired 410
+  NotificationNotFound 404
   StepTimedOut · StepInterrupted · ValueTooLarge · IterateStopped · NotAList · WorkerKilled   (recorded on a step or a record)
   FileNotWritten · MailFailed   (recorded on a step or a record)
   LeaseLost (ours only)
@@ -275,6 +276,19 @@ class LeaseLost(ExecutionError):
     """The slice was given up for dead and its frames went to others; nothing it still wants to write may land."""
 
     code = "lease_lost"
+
+
+class NotificationNotFound(ExecutionError):
+    code = "notification_not_found"
+    http_status = 404
+
+    def __init__(self, notification: object) -> None:
+        super().__init__(notification)
+        self.notification = notification
+
+    @property
+    def message(self) -> str:
+        return f"There is no notification {self.notification} of yours."
 
 
 class PromptNotFound(ExecutionError):

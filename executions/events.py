@@ -48,6 +48,17 @@ def records_changed(workflow_id: UUID) -> None:
     async_to_sync(_send)(records_group(workflow_id), {"type": "records.changed", "workflow": str(workflow_id)})
 
 
+def notification_created(users: Iterable[int], title: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return an event for each user who has a new notification."""
+    event = {"type": "notification.created", "titles": [title]}
+    return [(user_group(user), event) for user in users]
+
+
+def notification_read(user: int) -> tuple[str, dict[str, Any]]:
+    """Return the event for the user's other pages: something that was unread is not."""
+    return user_group(user), {"type": "notification.read"}
+
+
 def send_all(messages: Iterable[tuple[str, dict[str, Any]]]) -> None:
     """Send events, each to its group, from synchronous code."""
     async_to_sync(_send_all)(list(messages))

@@ -16,6 +16,7 @@ from django.core.mail.backends.dummy import EmailBackend as NoMail
 from django.core.validators import validate_email
 from django.db.models import Q
 
+from executions import events
 from executions.errors import MailFailed
 from executions.notices import Notification
 from executions.prompt_people import members
@@ -68,7 +69,7 @@ def recipients(said: Any) -> Recipients:
 
 
 def notify_users(users: Collection[int], notice: Notice, *, execution_id: UUID, frame_id: int, alias: str) -> None:
-    """Give each user the notification, once for the step and its frame, however often this is called."""
+    """Give each user the notification, once for the step and its frame, however often this is called; tell their pages."""
     rows = (
         Notification(
             user_id=user,
@@ -82,6 +83,7 @@ def notify_users(users: Collection[int], notice: Notice, *, execution_id: UUID, 
         for user in sorted(users)
     )
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
+    events.send_all(events.notification_created(sorted(users), notice.title))
 
 
 def send_mail(to: Recipients, notice: Notice) -> int:

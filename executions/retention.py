@@ -1,4 +1,4 @@
-"""What is removed in time: the temporary records and the run-scoped variables of runs that ended long enough ago."""
+"""What is removed in time: what belongs to runs that ended long ago, and what people were told long ago."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ DELETE FROM workflow_memory WHERE id IN (
     SELECT m.id FROM workflow_memory m JOIN executions e ON e.id = m.execution_id
     WHERE m.execution_id IS NOT NULL AND e.finished_at < now() - make_interval(secs => %s) LIMIT %s)
 """
+# Indexes notification_age, prompt_mail_age. Read or not: who has not looked for months will not miss it.
+OLD_NOTIFICATIONS = """
+DELETE FROM notifications WHERE id IN (
+    SELECT id FROM notifications WHERE created_at < now() - make_interval(secs => %s) LIMIT %s)
+"""
+OLD_MAILS = """
+DELETE FROM prompt_mails WHERE id IN (
+    SELECT id FROM prompt_mails WHERE created_at < now() - make_interval(secs => %s) AND next_at IS NULL LIMIT %s)
+"""
 
 
 def remove_expired(*, keep: timedelta | None = None) -> dict[str, int]:
@@ -29,6 +38,12 @@ def remove_expired(*, keep: timedelta | None = None) -> dict[str, int]:
     """
     age = timedelta(days=settings.DIRECTOR_KEEP_TEMPORARY_DAYS) if keep is None else keep
     return {"records": _remove(EXPIRED_RECORDS, age), "variables": _remove(EXPIRED_VARIABLES, age)}
+
+
+def remove_old_news(*, keep: timedelta | None = None) -> dict[str, int]:
+    """Remove notifications and finished mails older than `keep` (DIRECTOR_KEEP_NOTIFICATIONS_DAYS); return how many."""
+    age = timedelta(days=settings.DIRECTOR_KEEP_NOTIFICATIONS_DAYS) if keep is None else keep
+    return {"notifications": _remove(OLD_NOTIFICATIONS, age), "mails": _remove(OLD_MAILS, age)}
 
 
 def _remove(statement: str, age: timedelta) -> int:

@@ -57,8 +57,9 @@ def tell_of_prompts() -> None:
 
 @shared_task(name="executions.remove_expired", expires=3600)
 def remove_expired() -> None:
-    """Remove what belongs to runs that ended long ago."""
+    """Remove what belongs to runs that ended long ago, and what people were told long ago."""
     retention.remove_expired()
+    retention.remove_old_news()
 
 
 @shared_task(name=bulk.TASK)

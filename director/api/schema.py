@@ -37,7 +37,7 @@ PROBLEM = inline_serializer(
 
 
 # What an operation is about, by the first of these in its address.
-SUBJECTS = ("records", "variables", "data", "prompts", "executions", "workflows")
+SUBJECTS = ("records", "variables", "data", "prompts", "notifications", "executions", "workflows")
 
 
 class Schema(AutoSchema):

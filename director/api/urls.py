@@ -5,7 +5,7 @@ from django.urls.converters import StringConverter
 
 from director.api import views
 from executions.api import bulk as execution_bulk
-from executions.api import control, executions, history, prompts, replay
+from executions.api import control, executions, history, notifications, prompts, replay
 from records.api import bulk, data, records, transfer, variables
 from workflows import api as workflows
 
@@ -84,6 +84,9 @@ urlpatterns = [
     path(f"{EXECUTION}/compare/<name:other>", replay.Compare.as_view()),
     path(f"{EXECUTION}/compare/<name:other>/differences", replay.Differences.as_view()),
     path(f"{EXECUTION}/human-prompt/<str:step>/respond", prompts.Respond.as_view()),
+    path("notifications", notifications.Notifications.as_view()),
+    path("notifications/read", notifications.ReadAll.as_view()),
+    path("notifications/<int:notification>/read", notifications.Read.as_view()),
     path("prompts", prompts.Prompts.as_view(), name="api-prompts"),
     path("prompts/<str:prompt>", prompts.PromptDetail.as_view(), name="api-prompt"),
     path("prompts/<str:prompt>/answer", prompts.Answer.as_view()),

@@ -12,3 +12,5 @@ import "./toasts.js";
 import "./requests.js";
 import "./live.js";
 import "./prompts.js";
+import "./arrivals.js";
+import "./notifications.js";

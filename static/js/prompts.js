@@ -4,7 +4,6 @@
 // <form data-prompt data-fields-url="...">    its fields come and go with the answer; Ctrl Enter sends it
 // <span data-due data-since><svg class="ring">...<span data-left>   counts down; data-clock as 2:41:18
 // <input type="checkbox" data-pick>           X selects a row; rows of one step are answered alike by [data-alike-answer]
-// <button data-notify>                        asks whether this browser may say that a prompt has arrived
 import { announce } from "./announce.js";
 import { open } from "./dialogs.js";
 
@@ -134,35 +133,3 @@ if (bar) {
     tellPicked();
   });
 }
-
-// --- this browser says that one has arrived ---------------------------------------------------------------------------
-
-const OPTED_IN = "director.notify";
-const asker = document.querySelector("[data-notify]");
-
-function mayNotify() {
-  return "Notification" in window && Notification.permission === "granted" && localStorage.getItem(OPTED_IN);
-}
-
-if (asker && "Notification" in window) {
-  asker.hidden = Notification.permission === "denied" || Boolean(mayNotify());
-  asker.addEventListener("click", async () => {
-    if ((await Notification.requestPermission()) !== "granted") return;
-    localStorage.setItem(OPTED_IN, "1");
-    asker.hidden = true;
-    announce("This browser will tell you when a prompt arrives");
-  });
-}
-
-document.addEventListener("director:event", ({ detail }) => {
-  if (detail.type !== "prompt.created" || !detail.for_user) return;
-  const [first, ...others] = detail.prompts;
-  announce(others.length ? `${detail.prompts.length} prompts have arrived` : `A prompt has arrived: ${first.title}`);
-  if (!mayNotify() || document.visibilityState === "visible") return;
-  const body = others.length ? `and ${others.length} more` : `Execution #${detail.execution}`;
-  const notification = new Notification(first.title, { body, tag: first.id });
-  notification.addEventListener("click", () => {
-    window.focus();
-    location.assign(others.length ? "/prompts/" : first.url);
-  });
-});

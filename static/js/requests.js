@@ -8,7 +8,7 @@ let refused = null; // the request to repeat after signing in
 let asking = false;
 let signedInAt = 0;
 
-function cookie(name) {
+export function cookie(name) {
   return document.cookie.split("; ").find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
 }
 
