@@ -16,6 +16,7 @@ from director import jsontools
 from executions.models import Execution
 from records.history import difference
 from records.masking import mask_tree
+from records.patterns import like
 
 SAME, DIFFERENT, ONLY_A, ONLY_B = "same", "different", "only_a", "only_b"
 VERDICTS = (SAME, DIFFERENT, ONLY_A, ONLY_B)
@@ -71,6 +72,7 @@ SELECT coalesce(f.b, f.a), r.record_id, f.record, f.iterate, f.alias, f.verdict,
     f.output_a, f.output_b, f.error_a, f.error_b
 FROM found f LEFT JOIN workflow_records r ON r.id = f.record
 WHERE f.verdict = ANY (%(verdicts)s) AND (%(step)s = '' OR f.alias = %(step)s)
+    AND (%(record)s::text IS NULL OR r.record_id LIKE %(record)s)
     AND (coalesce(f.b, f.a), f.alias) > (%(after_frame)s, %(after_step)s)
 ORDER BY coalesce(f.b, f.a), f.alias LIMIT %(limit)s
 """  # noqa: S608 - made of constants
@@ -89,7 +91,7 @@ class Comparison:
 class Difference:
     """One step of one record (None: of the run itself) that is not the same. diff: JSON Patch from a to b, masked.
 
-    key: what the next page begins after. row_a, row_b: the journal rows.
+    key: what the next page begins after. row_a, row_b: the journal rows. output_a, output_b: masked.
     """
 
     key: tuple[int, str]
@@ -103,6 +105,8 @@ class Difference:
     status_b: str | None
     error_a: Any
     error_b: Any
+    output_a: Any
+    output_b: Any
     diff: list[dict[str, Any]]
 
 
@@ -125,14 +129,19 @@ def differences(
     b: Execution,
     *,
     step: str = "",
+    record: str = "",
     verdicts: tuple[str, ...] = (DIFFERENT, ONLY_A, ONLY_B),
     after: tuple[int, str] | None = None,
     limit: int = 100,
     pairs: str | None = None,
 ) -> list[Difference]:
-    """Return what is not the same, by record and step, a page at a time. One query."""
+    """Return what is not the same, by record and step, a page at a time. One query.
+
+    record: a pattern of record ids (`email_*`); "" for all, and the run itself.
+    """
     frame, alias = after or (0, "")
     parameters: dict[str, Any] = {"a": a.pk, "b": b.pk, "step": step, "verdicts": list(verdicts), "limit": limit}
+    parameters["record"] = like(record) if record else None
     with connection.cursor() as cursor:
         query = DIFFERENCES.format(pairs=pairs or _pairs(a, b))
         cursor.execute(query, {**parameters, "after_frame": frame, "after_step": alias})
@@ -162,7 +171,7 @@ def _difference(
     told = name or (str(record) if record else None)  # a record that is gone is known by its key alone
     outputs, errors = (_shown(output_a), _shown(output_b)), (_shown(error_a), _shown(error_b))
     diff = difference(*outputs)
-    rows = (row_a, row_b, status_a, status_b, *errors)
+    rows = (row_a, row_b, status_a, status_b, *errors, *outputs)
     return Difference((frame, step), told, iterate, step, verdict, *rows, diff)
 
 

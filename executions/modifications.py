@@ -23,6 +23,7 @@ from records.models import ChangeSource
 from records.patches import parse_path, set_at
 from records.services import WorkflowData
 from workflows.definition.plan import Plan, StepPlan
+from workflows.definition.schema import check
 
 PARTS = ("steps", "records", "variables")
 
@@ -128,9 +129,17 @@ def _check_said(step: StepPlan, said: Any, path: str) -> None:
     if step.iterate is not None:
         raise ModificationRefused(path, "an iterate has no input or output of its own; change the steps within it")
     if "input" in said:
-        _require_object(said["input"], f"{path}.input")
+        _check_input(step, said["input"], f"{path}.input")
     else:
         _check_output(step, said["output"], f"{path}.output")
+
+
+def _check_input(step: StepPlan, given: Any, path: str) -> None:
+    """Each field for itself; what is not said stays as it is rendered."""
+    _require_object(given, path)
+    schema = {key: value for key, value in step.type.schema.items() if key in ("properties", "additionalProperties")}
+    for problem in check(schema, given, path):
+        raise ModificationRefused(problem.path, problem.message)
 
 
 def _check_output(step: StepPlan, output: Any, path: str) -> None:

@@ -6,9 +6,10 @@ what was recorded, variables left alone. The execution's comparison with the pas
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -18,18 +19,20 @@ from director import jsontools
 from executions import copying
 from executions.comparison import ONLY_A, ONLY_B, REPEATED, Difference, differences
 from executions.engine.iterate import forgetting
-from executions.errors import NoRecording
+from executions.errors import ExecutionNotFound, NoRecording
 from executions.interventions import note
 from executions.models import Execution, TriggerType
 from executions.nudge import nudge_on_commit
-from executions.refusals import NothingToReplay, ReplayRefused
+from executions.refusals import NoDraft, NothingToReplay, ReplayRefused
 from executions.replay import path_to, steps_before
+from executions.services import get_execution_for
 from records import patches
 from records.history import difference
 from records.masking import mask_tree
 from workflows.definition.compile import compile_plan
 from workflows.definition.plan import Plan
-from workflows.models import Workflow, WorkflowVersion
+from workflows.models import VersionStatus, Workflow, WorkflowVersion
+from workflows.services import get_version
 
 DEFAULT_LAST = 100
 MAX_LAST = 10_000
@@ -70,6 +73,7 @@ class RecordReport:
     """One record. data: JSON Patch from the vars and targets that it got then to those it would get now.
 
     steps: the same for the outputs of its steps. error: why it fails now. key: what the next page begins after.
+    then and now: what both are made of, masked: {"data": {"vars", "targets"}, "steps": {alias: output}}.
     """
 
     key: int
@@ -78,6 +82,8 @@ class RecordReport:
     data: list[dict[str, Any]]
     steps: list[dict[str, Any]]
     error: dict[str, Any] | None
+    then: Mapping[str, Any]
+    now: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,29 @@ def start(
     return execution
 
 
+def version_called(workflow: Workflow, asked: str) -> WorkflowVersion:
+    """Return the version of this number, or the draft for "draft"; raises VersionNotFound, NoDraft."""
+    if asked != "draft":
+        return get_version(workflow, int(asked) if asked.isdecimal() and len(asked) < 10 else 0)
+    draft = workflow.versions.filter(status=VersionStatus.DRAFT).first()
+    if draft is None:
+        raise NoDraft(workflow.slug)
+    return draft
+
+
+def is_shadow(execution: Execution) -> bool:
+    """Return whether the execution is a shadow replay."""
+    return bool((execution.overrides.get("again") or {}).get("frames"))
+
+
+def get_shadow_for(user: Any, reference: str | int) -> Execution:
+    """Return the shadow replay of this number or id if the user may see it; raises ExecutionNotFound."""
+    execution = get_execution_for(user, reference)
+    if not is_shadow(execution):
+        raise ExecutionNotFound(f"{reference} that is a shadow replay")
+    return execution
+
+
 def report(execution: Execution) -> Report:
     """Return the report's totals; partial while the replay goes on."""
     counts = dict.fromkeys(VERDICTS, 0)
@@ -131,6 +160,11 @@ def each_record(execution: Execution, *, after: int = 0, size: int = 500) -> Ite
     while page := records_page(execution, after=after, size=size):
         yield from page
         after = page[-1].key
+
+
+def records_found(execution: Execution, verdict: str, *, after: int = 0, size: int = 100) -> list[RecordReport]:
+    """Return a page of the report with only the records of one verdict."""
+    return list(islice((one for one in each_record(execution, after=after) if one.verdict == verdict), size))
 
 
 def records_page(execution: Execution, *, after: int = 0, size: int = 100) -> list[RecordReport]:
@@ -154,16 +188,20 @@ def _record(
 ) -> RecordReport:
     error_then, outputs_then, outputs_now, version_then = then_and_now
     before = _plan_of(version_then)
-    then, now = _loaded(outputs_then), _loaded(outputs_now)
-    steps = difference(mask_tree(_told(then)), mask_tree(_told(now)))
-    data = difference(mask_tree(_stored(before, then)), mask_tree(_stored(plan, now)))
+    then, now = _outcome(before, _loaded(outputs_then)), _outcome(plan, _loaded(outputs_now))
+    steps, data = difference(then["steps"], now["steps"]), difference(then["data"], now["data"])
     failed = _loaded(error)
     verdict = DIFFERENT if steps or data or status != status_then else SAME
     if status == "failed" and failed.get("code") == NoRecording.code:
         verdict = NO_RECORDING
     elif status == "failed" and (status_then != "failed" or _cause(failed) != _cause(_loaded(error_then))):
         verdict = NEW_ERROR
-    return RecordReport(frame, name or "?", verdict, data, steps, mask_tree(failed) or None)
+    return RecordReport(frame, name or "?", verdict, data, steps, mask_tree(failed) or None, then, now)
+
+
+def _outcome(plan: Plan, outputs: dict[str, Any]) -> dict[str, Any]:
+    """What the steps stored and gave, as it may be shown."""
+    return {"data": mask_tree(_stored(plan, outputs)), "steps": mask_tree(_told(outputs))}
 
 
 def _loaded(json: str | None) -> dict[str, Any]:

@@ -16,15 +16,12 @@ from director.api.schema import page_shape
 from executions import comparison, repair, replay, shadow
 from executions.api.control import CHANGES, changes_of
 from executions.api.executions import ReasonSerializer, RetriedSerializer, StartedSerializer, retried
-from executions.errors import ExecutionNotFound
 from executions.models import Execution
 from executions.queries.stories import get_step_for
-from executions.refusals import NoDraft
 from executions.replay import Choice
 from executions.services import get_execution_for
 from executions.states import FrameStatus
 from records.api.base import AnyField, MaskedField
-from workflows.models import VersionStatus, Workflow, WorkflowVersion
 from workflows.services import get_version, get_workflow_for
 
 
@@ -158,6 +155,7 @@ class DifferenceQuery(PageQuery):
     """Which differences are meant."""
 
     step = serializers.CharField(required=False)
+    record = serializers.CharField(required=False, help_text="A pattern of record ids, such as `email_*`.")
     verdict = serializers.ChoiceField(comparison.VERDICTS, required=False)
 
 
@@ -221,7 +219,7 @@ class ShadowReplay(APIView):
         """Walk the last records again by a version or the draft, without any effect."""
         found = get_workflow_for(request.user, workflow)
         asked = read_body(request, ShadowSerializer)
-        version = _version(found, asked.pop("version"))
+        version = shadow.version_called(found, asked.pop("version"))
         return _started(request, shadow.start(found, version, user=request.user, **asked))
 
 
@@ -231,7 +229,7 @@ class ShadowReport(APIView):
     @extend_schema(operation_id="get_shadow_report", responses=ReportSerializer)
     def get(self, request: Request, execution: str) -> Response:
         """Return how many records are the same, different, newly failing, or without a recording."""
-        return Response(ReportSerializer(shadow.report(_shadow(request, execution))).data)
+        return Response(ReportSerializer(shadow.report(shadow.get_shadow_for(request.user, execution))).data)
 
 
 class ShadowRecords(APIView):
@@ -242,7 +240,7 @@ class ShadowRecords(APIView):
     )
     def get(self, request: Request, execution: str) -> Response:
         """List what would be different for each record."""
-        found, query = _shadow(request, execution), read_query(request, PageQuery)
+        found, query = shadow.get_shadow_for(request.user, execution), read_query(request, PageQuery)
         after = position(request, query.get("cursor")) or 0
         page = shadow.records_page(found, after=after, size=query["limit"])
         more = page[-1].key if len(page) == query["limit"] else None
@@ -319,9 +317,8 @@ class Differences(APIView):
         query = read_query(request, DifferenceQuery)
         after = position(request, query.get("cursor"))
         narrow: dict[str, Any] = {"verdicts": (query["verdict"],)} if "verdict" in query else {}
-        page = comparison.differences(
-            a, b, step=query.get("step", ""), after=tuple(after) if after else None, limit=query["limit"], **narrow
-        )
+        narrow |= {name: query[name] for name in ("step", "record") if name in query}
+        page = comparison.differences(a, b, after=tuple(after) if after else None, limit=query["limit"], **narrow)
         more = page[-1].key if len(page) == query["limit"] else None
         return page_response(request, DifferenceSerializer(page, many=True).data, more)
 
@@ -348,19 +345,3 @@ def _replayed(request: Request, execution: Execution, asked: dict[str, Any]) -> 
 def _started(request: Request, execution: Execution) -> Response:
     answer = StartedSerializer(execution, context={"request": request}).data
     return Response(answer, status.HTTP_201_CREATED, headers={"Location": answer["url"]})
-
-
-def _version(workflow: Workflow, asked: str) -> WorkflowVersion:
-    if asked != "draft":
-        return get_version(workflow, int(asked))
-    draft = workflow.versions.filter(status=VersionStatus.DRAFT).first()
-    if draft is None:
-        raise NoDraft(workflow.slug)
-    return draft
-
-
-def _shadow(request: Request, execution: str) -> Execution:
-    found = get_execution_for(request.user, execution)
-    if not (found.overrides.get("again") or {}).get("frames"):
-        raise ExecutionNotFound(f"{execution} that is a shadow replay")
-    return found

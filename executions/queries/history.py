@@ -103,10 +103,13 @@ def _entry(row: ExecutionStep, path: Path) -> JournalEntry:
     )
 
 
-def lines_between(before: Any, after: Any, limit: int = LINES_SHOWN) -> list[Line]:
-    """Return the values that differ between two states of a record's data, as they may be shown."""
-    old, new = dict(leaves(before)), dict(leaves(after))
-    changed = (path for path in {**old, **new} if old.get(path, ...) != new.get(path, ...) and len(path) > 1)
+def lines_between(before: Any, after: Any, limit: int = LINES_SHOWN, root: Path = ()) -> list[Line]:
+    """Return the values that differ between two states of a record's data, as they may be shown.
+
+    root: where the values stand, when they are not a record's data.
+    """
+    old, new = dict(leaves(before, root)), dict(leaves(after, root))
+    changed = (path for path in {**old, **new} if old.get(path, ...) != new.get(path, ...) and (root or len(path) > 1))
     return [_line(path, old, new) for path, _ in zip(changed, range(limit), strict=False)]
 
 

@@ -1,29 +1,62 @@
-"""One step of a run in full: input, output, error, its attempts, and what else its walk did."""
+"""One step of a run in full: input, output, error, its attempts, what differs from another time, and its replay."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
-from executions.models import ExecutionStep
+from director import json_diff
+from executions.models import Execution, ExecutionStep
 from executions.queries import attempts_of, get_step_for, walk_of
+from executions.queries.replays import counterparts_of
 from executions.services import get_execution_for
 from executions.states import StepStatus
+from executions.views.replay import form_context
+from executions.views.replay_form import ReplayForm
 from records.masking import mask_tree
 from workflows.flow import flow_of
 
 PARTS = ("input", "output", "error")
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Another time that the step was done. key: what `?against=` says. row: without its values."""
+
+    key: str
+    label: str
+    row: ExecutionStep
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two times of a step beside each other; diffs: (part, rows of a `.diff` box, "" where both are the same)."""
+
+    before: Side
+    after: Side
+    diffs: list[tuple[str, SafeString]]
+    part: str
+
+    @property
+    def diff(self) -> SafeString:
+        return dict(self.diffs)[self.part]
+
+
 @require_GET
 def step_page(request: HttpRequest, number: int, pk: int) -> HttpResponse:
-    """`?attempt=3` shows that attempt of the same step."""
+    """`?attempt=3` shows that attempt of the same step. `?against=2` (an attempt), `?against=run-7` (the original or a
+    replay) or `?against=row-9` (any run) says what it is compared with, `?part=input` what of it."""
     execution = get_execution_for(request.user, number)
     step = get_step_for(execution, pk)
     attempts = attempts_of(step)
     shown = _shown(request, step, attempts)
     flow = flow_of(execution.version)
+    sides = _sides(shown, attempts)
     context = {
         "execution": execution,
         "step": shown,
@@ -36,6 +69,9 @@ def step_page(request: HttpRequest, number: int, pk: int) -> HttpResponse:
         "error": mask_tree(shown.error),
         "has_failed": shown.status in (StepStatus.FAILED, StepStatus.INTERRUPTED),
         "waited_ms": _with_waits(attempts),
+        "sides": sides,
+        "comparison": _compared(request, shown, sides),
+        **form_context(execution, _replay_form(shown)),
     }
     return render(request, "executions/step_detail.html", context)
 
@@ -55,6 +91,63 @@ def _with_waits(attempts: list[ExecutionStep]) -> float | None:
     if first is last or last.duration_ms is None:
         return None
     return (last.started_at - first.started_at).total_seconds() * 1000 + last.duration_ms
+
+
+def _replay_form(step: ExecutionStep) -> ReplayForm:
+    """The panel's form as it begins here: at this step, for its record."""
+    record = step.record.record_id if step.record else ""
+    return ReplayForm(step=step.alias, which="one" if record else "all", record=record)
+
+
+# --- what differs -----------------------------------------------------------------------------------------------------
+
+
+def _sides(shown: ExecutionStep, attempts: Sequence[ExecutionStep]) -> list[Side]:
+    """Return what the step may be compared with, the most telling first: attempts backwards, then other runs."""
+    others = [row for row in reversed(attempts) if row.pk != shown.pk]
+    sides = [Side(str(row.attempt), f"Attempt {row.attempt}", row) for row in others]
+    return sides + [_of_run(row, shown) for row in counterparts_of(shown)]
+
+
+def _of_run(row: ExecutionStep, shown: ExecutionStep) -> Side:
+    kind = "Original" if row.frame_id == shown.frame.origin_id else "Replay"
+    return Side(f"run-{row.execution.number}", f"{kind} #{row.execution.number}", row)
+
+
+def _compared(request: HttpRequest, shown: ExecutionStep, sides: Sequence[Side]) -> Comparison | None:
+    """The step beside the one that is asked for, else beside the attempt before it or the original; older first."""
+    asked = request.GET.get("against", "")
+    other = _of_row(request, asked) if asked.startswith("row-") else _against(asked, shown, sides)
+    if other is None:
+        return None
+    mine = Side("", f"Attempt {shown.attempt}" if other.key.isdigit() else f"#{shown.execution.number}", shown)
+    values = get_step_for(other.row.execution, other.row.pk)
+    before, after = sorted(((mine, shown), (other, values)), key=lambda side: side[1].pk)
+    diffs = [(part, _diff(before[1], after[1], part)) for part in PARTS]
+    changed = [part for part in ("output", "error", "input") if dict(diffs)[part]]
+    part = request.GET.get("part", "")
+    return Comparison(before[0], after[0], diffs, part if part in PARTS else next(iter(changed), "output"))
+
+
+def _of_row(request: HttpRequest, asked: str) -> Side | None:
+    """A row of any run that the user may see, as the page that compares two runs names it."""
+    key = asked.removeprefix("row-")
+    visible = Execution.objects.all().visible_to(request.user)
+    rows = ExecutionStep.objects.filter(pk=int(key), execution__in=visible) if key.isdecimal() and len(key) < 19 else []
+    for row in rows and rows.select_related("execution"):
+        return Side(asked, f"#{row.execution.number}", row)
+    return None
+
+
+def _against(asked: str, shown: ExecutionStep, sides: Sequence[Side]) -> Side | None:
+    if asked:
+        return next((side for side in sides if side.key == asked), None)
+    usual = (side for side in sides if side.key == str(shown.attempt - 1) or side.row.frame_id == shown.frame.origin_id)
+    return next(usual, None)
+
+
+def _diff(before: ExecutionStep, after: ExecutionStep, part: str) -> SafeString:
+    return json_diff.render(mask_tree(getattr(before, part)), mask_tree(getattr(after, part)))
 
 
 @require_GET

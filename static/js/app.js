@@ -14,3 +14,4 @@ import "./live.js";
 import "./prompts.js";
 import "./arrivals.js";
 import "./notifications.js";
+import "./replay.js";

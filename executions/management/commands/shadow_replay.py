@@ -16,11 +16,9 @@ from director.errors import DirectorError
 from executions import shadow
 from executions.management.commands.run_workflow import find_workflow
 from executions.models import Execution
-from executions.refusals import NoDraft
 from executions.watching import watch
-from workflows.models import VersionStatus, Workflow, WorkflowVersion
-from workflows.services import get_version
 
+TOLD = ("record", "verdict", "data", "steps", "error")
 SHOWN = 20  # records that are told of one by one
 STYLES = {"same": "green", "different": "yellow", "new_error": "bold red", "no_recording": "magenta"}
 
@@ -48,9 +46,15 @@ class Command(BaseCommand):
 
     def handle(self, *, workflow: str, version: str, last: int, iterate: str, json: bool, **options: Any) -> None:
         found = find_workflow(workflow)
+        if version != "draft" and not version.isdecimal():
+            raise CommandError(f"--version is the number of a version or `draft`, not {version!r}.")
         try:
             execution = shadow.start(
-                found, _version(found, version), last=last, iterate=iterate, reason="manage.py shadow_replay"
+                found,
+                shadow.version_called(found, version),
+                last=last,
+                iterate=iterate,
+                reason="manage.py shadow_replay",
             )
         except DirectorError as error:
             raise CommandError(error.message) from error
@@ -61,20 +65,9 @@ class Command(BaseCommand):
 
     def _tell_json(self, execution: Execution) -> None:
         for one in shadow.each_record(execution):
-            self.stdout.write(json.dumps({key: value for key, value in asdict(one).items() if key != "key"}))
+            self.stdout.write(json.dumps({name: getattr(one, name) for name in TOLD}))
         totals = {"execution": execution.number, **asdict(shadow.report(execution))}
         self.stdout.write(json.dumps(totals))
-
-
-def _version(workflow: Workflow, asked: str) -> WorkflowVersion:
-    if asked == "draft":
-        found = workflow.versions.filter(status=VersionStatus.DRAFT).first()
-        if found is None:
-            raise NoDraft(workflow.slug)
-        return found
-    if not asked.isdecimal():
-        raise CommandError(f"--version is the number of a version or `draft`, not {asked!r}.")
-    return get_version(workflow, int(asked))
 
 
 def _tell(execution: Execution, console: Console) -> None:
