@@ -177,11 +177,16 @@ def _locked(prompt: HumanPrompt) -> HumanPrompt:
     return prompts.get(pk=prompt.pk)
 
 
+def why_closed(prompt: HumanPrompt) -> DirectorError | None:
+    """Return what an answer is refused with now that the prompt is decided; None while it is open."""
+    if prompt.status == PromptStatus.OPEN:
+        return None
+    return _answered(prompt) if prompt.status == PromptStatus.ANSWERED else PromptClosed(prompt.title, prompt.status)
+
+
 def _require_open(prompt: HumanPrompt, user: Any) -> None:
-    if prompt.status == PromptStatus.ANSWERED:
-        raise _answered(prompt)
-    if prompt.status != PromptStatus.OPEN:
-        raise PromptClosed(prompt.title, prompt.status)
+    if closed := why_closed(prompt):
+        raise closed
     own = PromptAnswer.objects.filter(prompt=prompt, user=user).first() if prompt.quorum > 1 else None
     if own is not None:
         raise PromptAnswered(prompt.title, "You", own.at, _label(prompt, own.action))

@@ -15,16 +15,17 @@ from director.api.reading import read_body, read_query
 from director.api.schema import page_shape
 from executions import prompts
 from executions.models import HumanPrompt, PromptStatus
+from executions.prompt_secrets import sensitive_values
 from executions.queries.prompts import PromptFilter
 from executions.services import get_execution_for
-from records.masking import is_sensitive, mask, mask_tree
+from records.masking import mask_tree, mask_values
 from workflows.services import get_workflow_for
 
 WHOSE = ("mine", "groups", "all")
 
 
 class PromptSerializer(serializers.Serializer[Any]):
-    """A prompt as lists show it. Proposed values and answers under a secret's name are masked."""
+    """A prompt as lists show it."""
 
     id = serializers.UUIDField()
     status = serializers.ChoiceField(PromptStatus.choices)
@@ -52,23 +53,20 @@ class PromptDetailSerializer(PromptSerializer):
     """A prompt with everything that is needed to answer it, and with its answer."""
 
     message = serializers.CharField(help_text="Markdown.")
-    schema = serializers.SerializerMethodField(help_text="JSON Schema (2020-12) of the answer's `data`.")
-    context = serializers.SerializerMethodField(  # type: ignore[assignment]
-        help_text="What to show beside the form: label and value or url."
+    schema = serializers.DictField(help_text="JSON Schema (2020-12) of the answer's `data`.")
+    context = serializers.ListField(  # type: ignore[assignment]
+        child=serializers.DictField(), help_text="What to show beside the form: label and value or url."
     )
     actions = ActionSerializer(many=True)
     quorum = serializers.IntegerField(help_text="How many must choose the same action.")
-    on_timeout = serializers.DictField(help_text="What happens at `due_at`.")
+    on_timeout = serializers.SerializerMethodField(help_text="What happens at `due_at`.")
     may_answer = serializers.SerializerMethodField()
     answer = serializers.SerializerMethodField(help_text="The step's output once it is decided.")
 
-    def get_schema(self, prompt: HumanPrompt) -> dict[str, Any]:
-        properties = prompt.schema.get("properties", {})
-        shown = {name: _without_secret(name, one) for name, one in properties.items()}
-        return {**prompt.schema, "properties": shown}
-
-    def get_context(self, prompt: HumanPrompt) -> list[dict[str, Any]]:
-        return [_masked(one) for one in prompt.context]
+    def get_on_timeout(self, prompt: HumanPrompt) -> dict[str, Any]:
+        """The default answer is what the step goes on with, so it is kept as it is and masked here."""
+        shown: dict[str, Any] = mask_values(mask_tree(prompt.on_timeout), sensitive_values(prompt.workflow_id))
+        return shown
 
     def get_may_answer(self, prompt: HumanPrompt) -> bool:
         is_open = prompt.status == PromptStatus.OPEN
@@ -76,17 +74,6 @@ class PromptDetailSerializer(PromptSerializer):
 
     def get_answer(self, prompt: HumanPrompt) -> dict[str, Any] | None:
         return mask_tree(prompt.answer) if prompt.answer else None
-
-
-def _without_secret(name: str, one: Any) -> Any:
-    return {key: value for key, value in one.items() if key != "default"} if is_sensitive(name) else one
-
-
-def _masked(one: dict[str, Any]) -> dict[str, Any]:
-    if "value" not in one:
-        return one
-    value = one["value"]
-    return {**one, "value": mask(value) if is_sensitive(str(one.get("label", ""))) else mask_tree(value)}
 
 
 class AnswerSerializer(serializers.Serializer[Any]):

@@ -12,6 +12,7 @@ from connectors.effects import Effect
 from director.errors import did_you_mean
 from executions import prompt_fields
 from executions.prompt_people import members
+from executions.prompt_secrets import secrets_for, without_secrets
 from executions.step_types.people import People, names_in, people_named
 from records.errors import SchemaInvalid
 from records.schemas import check_schema
@@ -140,7 +141,9 @@ class HumanPrompt(StepType):
 
     def run(self, call: StepCall) -> AskPerson:
         try:
-            return AskPerson(question(call.step, call.config, call.scope, call.scope["now"]()))
+            asked = question(call.step, call.config, call.scope, call.scope["now"]())
+            secrets = secrets_for(call.workflow_id, call.scope, call.step.names)
+            return AskPerson(without_secrets(asked, secrets))
         finally:
             connection.close()  # of this thread, which the engine may not use again
 

@@ -38,7 +38,7 @@ from executions.queries.prompts import (
     tab_counts,
 )
 from executions.services import get_execution_for
-from records.masking import is_sensitive, mask, mask_tree
+from records.masking import mask_tree
 from workflows.models import Workflow
 
 TAB_LABELS = (
@@ -168,13 +168,14 @@ def dialog_context(
         "error_comment": at_field.get("/comment", ""),
         "error_rest": at_field.get("", "") or at_field.get("/data", ""),
         "why_not": prompts.why_not(prompt, user) if is_open else "",
+        "why_closed": prompts.why_closed(prompt),
         "given": mask_tree(prompt.answer) if prompt.answer else None,
         "answers": list(prompt.answers.select_related("user")) if prompt.quorum > 1 else [],
     }
 
 
 def _shown(prompt: HumanPrompt) -> list[Shown]:
-    """The context, secrets masked, each as it reads best."""
+    """The context, each as it reads best."""
     found = []
     for one in prompt.context:
         label = str(one.get("label", ""))
@@ -183,8 +184,7 @@ def _shown(prompt: HumanPrompt) -> list[Shown]:
             is_safe = scheme in LINK_SCHEMES or (not scheme and str(one["url"]).startswith("/"))
             found.append(Shown(label, str(one["url"]), "link" if is_safe else "short"))
             continue
-        value = mask(one.get("value")) if is_sensitive(label) else mask_tree(one.get("value"))
-        found.append(Shown(label, value, _kind(value)))
+        found.append(Shown(label, one.get("value"), _kind(one.get("value"))))
     return found
 
 

@@ -12,6 +12,7 @@ import "./toasts.js";
 import "./requests.js";
 import "./live.js";
 import "./prompts.js";
+import "./decided.js";
 import "./arrivals.js";
 import "./notifications.js";
 import "./replay.js";
