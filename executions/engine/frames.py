@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -111,3 +111,9 @@ class FrameEnd:
     retried: int = 0
     forgiven: int | None = None
     stops_siblings: bool = False
+    # What people wanted of the run when it was held back: its control and breakpoints.
+    held_by: tuple[str, dict[str, Any]] | None = None
+
+    def let_go(self) -> FrameEnd:
+        """The same frame, ready: it is not held back after all."""
+        return replace(self, status=FrameStatus.READY, waiting_for="", held_by=None)

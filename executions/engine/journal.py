@@ -220,6 +220,7 @@ class Commit:
         self.counts: Counts = defaultdict(lambda: [0, 0.0])
 
     def write(self) -> None:
+        self._hold_back([entry for entry in self.entries if entry.end and entry.end.held_by])
         ended = [entry for entry in self.entries if entry.end is not None]
         self._mark_walked([entry for entry in self.entries if entry.end is None])
         self._end_frames(ended)
@@ -231,6 +232,21 @@ class Commit:
         self._insert_prompts()
         self._stop_siblings([entry for entry in ended if entry.end and entry.end.stops_siblings])
         shift_counts(self.session, self.journal.execution_id, self.counts, self.journal.shard)
+
+    def _hold_back(self, held: list[Entry]) -> None:
+        """Let go of those that stopped for what nobody wants any more: the run was resumed before this could be seen.
+
+        First of all that is locked here, for those who resume lock the execution before its frames.
+        """
+        if not held:
+            return
+        found = self.session.execute(sql.WANTED, (self.journal.execution_id,)).fetchone()
+        control, breakpoints = found or ("", {})
+        breakpoints.pop("changes", None)
+        for entry in held:
+            assert entry.end is not None
+            if entry.end.held_by != (control, breakpoints):
+                entry.end = entry.end.let_go()
 
     def _end_frames(self, ended: Iterable[Entry]) -> None:
         columns: list[list[Any]] = [[] for _ in range(8)]

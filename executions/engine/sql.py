@@ -28,6 +28,9 @@ SELECT e.control, e.breakpoints FROM execution_slices s JOIN executions e ON e.i
 WHERE s.id = %(slice)s FOR KEY SHARE OF s
 """
 
+# What people want of the run, until this commit: a resume either is seen here or sees the frames that are parked here.
+WANTED = "SELECT control, breakpoints FROM executions WHERE id = %s FOR SHARE"
+
 # --- claiming -------------------------------------------------------------------------------------------------------
 
 _TAKE = """

@@ -12,7 +12,7 @@ import hashlib
 import inspect
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -152,7 +152,7 @@ class Walker:
         """
         at = step.alias
         if self.journal.control == "pause":
-            raise Parked(FrameEnd(FrameStatus.WAITING, "waiting", at, waiting_for=WaitingFor.PAUSE, forgiven=forgiven))
+            raise self._held_back(step, forgiven)
         if self.journal.control == "cancel":
             raise Parked(FrameEnd(FrameStatus.CANCELLED, "discovered", at))
         raise Parked(FrameEnd(FrameStatus.READY, "waiting", at, forgiven=forgiven))
@@ -160,7 +160,12 @@ class Walker:
     def _heed_breakpoints(self, frame: Frame, step: StepPlan, scope: Scope) -> None:
         """Hold the frame back when a person named its record; once before a step that is named or whose `pause_when` is true."""
         if self._is_held(frame) or (frame.passes != step.alias and self._stops(step, scope)):
-            raise Parked(FrameEnd(FrameStatus.WAITING, "waiting", step.alias, waiting_for=WaitingFor.PAUSE))
+            raise self._held_back(step)
+
+    def _held_back(self, step: StepPlan, forgiven: int | None = None) -> Parked:
+        wanted = (self.journal.control, self.journal.breakpoints)
+        park = FrameEnd(FrameStatus.WAITING, "waiting", step.alias, waiting_for=WaitingFor.PAUSE)
+        return Parked(replace(park, forgiven=forgiven, held_by=wanted))
 
     def _is_held(self, frame: Frame) -> bool:
         points, record = self.journal.breakpoints, str(frame.record_pk)

@@ -3,20 +3,24 @@
 import random
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import connection
 
 from director.embedded.layout import Layout
 from director.embedded.servers import Postgres, Redis
-from executions.models import Execution, ExecutionFrame, ExecutionSlice, ExecutionStep
-from records.models import WorkflowRecord
-from tests.executions.running import publish, start
+from executions.models import Execution, ExecutionSlice
+from tests.crash.runs import (
+    assert_failed_only_as_interrupted,
+    assert_nothing_lost_and_nothing_twice,
+    done,
+    finished,
+    with_records,
+)
+from tests.executions.running import start
 from tests.rig import processes
 from tests.rig.step_types import lines
 from tests.rig.waiting import wait_for
-from workflows.models import Workflow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,55 +50,6 @@ steps:
       - {alias: kind, type: set, config: {value: "{{ current.subject | upper }}"}, store_to_record: true}
       - {alias: note, type: set, config: {value: "{{ current.kind }}"}}
 """
-INSERT = """
-INSERT INTO workflow_records (id, workflow_id, record_id, record_type, data)
-SELECT gen_random_uuid(), %s, 'email_' || lpad(n::text, 5, '0'), 'email',
-    jsonb_build_object('fields', jsonb_build_object('subject', 'Message ' || n), 'vars', '{}'::jsonb, 'targets', '{}'::jsonb)
-FROM generate_series(1, %s) AS n
-"""
-
-
-def with_records(definition: str, count: int) -> Workflow:
-    workflow = publish(definition)
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, (workflow.pk, count))
-    return workflow
-
-
-def done(execution: Execution) -> int:
-    return ExecutionFrame.objects.filter(
-        execution=execution, parent__isnull=False, status__in=("complete", "failed")
-    ).count()
-
-
-def finished(execution: Execution) -> bool:
-    try:
-        execution.refresh_from_db()
-    except OperationalError:  # the database is being started again
-        connection.close()
-        return False
-    return execution.status in ("completed", "failed", "cancelled")
-
-
-def assert_nothing_lost_and_nothing_twice(execution: Execution, count: int, folder: Path | None = None) -> Counter[str]:
-    assert (execution.status, execution.error) == ("completed", None)
-    frames = Counter(
-        ExecutionFrame.objects.filter(execution=execution, parent__isnull=False).values_list("status", flat=True)
-    )
-    records = Counter(execution.workflow.records.values_list("status", flat=True))
-    assert frames == records
-    assert sum(frames.values()) == execution.records_total == count
-    assert set(frames) <= {"complete", "failed"}
-    assert not WorkflowRecord.objects.filter(frame_id__isnull=False).exists()
-    assert not ExecutionSlice.objects.filter(execution=execution).exists()
-    settled = Counter(
-        ExecutionStep.objects.filter(execution=execution, status="complete").values_list("frame_id", "alias")
-    )
-    assert set(settled.values()) == {1}
-    if folder is not None:
-        sent = Counter(line.split()[0] for line in lines(folder / "sent"))
-        assert set(sent.values()) == {1}
-    return frames
 
 
 def kill_twenty_times(execution: Execution, worker: Callable[..., processes.Running], count: int) -> None:
@@ -119,13 +74,8 @@ def test_a_run_survives_twenty_kills_of_its_workers(worker, beat, tmp_path):
     kill_twenty_times(execution, worker, 5_000)
 
     wait_for(lambda: finished(execution), 120, what="the end of the run")
-    frames = assert_nothing_lost_and_nothing_twice(execution, 5_000, tmp_path)
-    errors = Counter(
-        ExecutionFrame.objects.filter(execution=execution, status="failed").values_list("error__code", flat=True)
-    )
-    # Only sends that were under way when their worker was killed may be left for a person to decide.
-    assert set(errors) <= {"step_interrupted"}
-    assert frames["complete"] >= 5_000 - 20 * 64
+    assert_nothing_lost_and_nothing_twice(execution, 5_000, tmp_path)
+    assert_failed_only_as_interrupted(execution, kills=20)
 
 
 def test_redis_may_be_stopped_and_emptied_in_the_middle_of_a_run(worker, beat, stack: Layout):

@@ -1,6 +1,7 @@
 """Pausing, resuming with changes, breakpoints, cancelling: nothing runs past a boundary, nothing is done twice."""
 
 from datetime import timedelta
+from functools import partialmethod
 from threading import Thread
 
 import pytest
@@ -8,6 +9,7 @@ from django.utils import timezone
 
 from connectors.effects import Effect
 from executions import control, modifications
+from executions.engine.walk import Parked, Walker
 from executions.errors import InvalidTransition
 from executions.models import Execution, ExecutionFrame, ExecutionStep
 from executions.queries.outcome import outcome
@@ -153,6 +155,44 @@ def test_a_pause_reaches_a_walker_in_a_long_step_by_signal_and_holds_it_at_the_n
     assert ExecutionFrame.objects.get(execution=execution, alias="each").at_step in ("slow", "next")
     control.resume(execution)
     assert drive(execution).status == "completed"
+
+
+@pytest.mark.parametrize("by", [{}, {"steps": ["note"]}, {"records": ["email_0001"]}])
+def test_a_record_that_stops_in_the_moment_in_which_the_run_is_resumed_goes_on(by, monkeypatch, tmp_path):
+    workflow = publish(
+        body(
+            "alias: call, type: test_calling, config: {at: 1, wait: true, number: 1}",
+            f"alias: send, type: test_idempotent, config: {{path: {tmp_path}/sent}}",  # its intent brings the news
+            "alias: note, type: set, config: {value: 1}",
+        )
+    )
+    emails(workflow, 1)
+    execution = start(workflow)
+    _calling(lambda: control.pause(execution, **by))
+    heed = {name: getattr(Walker, name) for name in ("_heed_control", "_heed_breakpoints")}
+
+    def resume_before_it_is_written(self, name: str, *args, **kwargs):
+        try:
+            heed[name](self, *args, **kwargs)
+        except Parked:
+            monkeypatch.undo()
+            _in_thread(lambda: control.resume(execution))
+            raise
+
+    for name in heed:
+        monkeypatch.setattr(Walker, name, partialmethod(resume_before_it_is_written, name))
+
+    drive(execution)
+
+    assert [each.kind for each in execution.interventions.order_by("id")] == ["paused", "resumed"]
+    assert execution.status == "completed"
+
+
+def _in_thread(todo) -> None:
+    _calling(todo)
+    thread = Thread(target=Calling.called)
+    thread.start()
+    thread.join()
 
 
 def test_one_record_is_paused_while_the_others_go_on_and_resumes_with_an_edit_that_its_history_tells_of():
