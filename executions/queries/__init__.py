@@ -14,6 +14,7 @@ from executions.queries.lists import (
     running_now,
     with_records,
 )
+from executions.queries.log import LogEntry, log_entries, log_page
 from executions.queries.progress import Progress, StepProgress, progress
 from executions.queries.stories import (
     Story,
@@ -23,7 +24,7 @@ from executions.queries.stories import (
     runs_of,
     walk_of,
 )
-from executions.queries.timeline import Timeline, log_page, timeline
+from executions.queries.timeline import Timeline, journal_page, timeline
 
 __all__ = [
     "ExecutionFilter",
@@ -32,6 +33,7 @@ __all__ = [
     "FrameRow",
     "History",
     "LastDay",
+    "LogEntry",
     "Point",
     "Progress",
     "Run",
@@ -45,7 +47,9 @@ __all__ = [
     "frames_page",
     "get_step_for",
     "history_of",
+    "journal_page",
     "last_day",
+    "log_entries",
     "log_page",
     "newest_runs",
     "open_executions",

@@ -31,11 +31,15 @@ FRAME_ENDS = ("complete", "failed", "skipped", "cancelled")
 
 @dataclass(slots=True)
 class StepProgress:
-    """Where a step stands: records (or the run itself) by status, and how much time it took in all."""
+    """Where a step stands: records (or the run itself) by status, and how much time it took in all.
+
+    held: how many of those that wait are held back before it.
+    """
 
     counts: Counts = field(default_factory=lambda: defaultdict(int))
     duration_ms: float = 0.0
     rows: int = 0
+    held: int = 0
 
     @property
     def each_ms(self) -> float | None:
@@ -76,6 +80,11 @@ class Progress:
     @property
     def open(self) -> int:
         return self.total - self.done
+
+    @property
+    def held(self) -> int:
+        """How many walks are held back before a step, up to PLACES_LIMIT."""
+        return sum(step.held for step in self.steps.values())
 
 
 def progress(execution: Execution, iterates: Iterable[str] = ()) -> Progress:
@@ -146,6 +155,7 @@ def _add_places(found: Progress, execution: Execution) -> None:
             shown = "processing" if status == "running" else status
             if at_step and at_step not in found.iterates:
                 found.steps[at_step].counts[shown] += count
+                found.steps[at_step].held += count if waiting_for == WaitingFor.PAUSE else 0
                 if waiting_for == WaitingFor.TIMER:  # a delay's row is written as complete when it begins to wait
                     found.steps[at_step].counts["complete"] -= count
             if alias and shown == "processing":

@@ -140,11 +140,9 @@ CROSS JOIN LATERAL (
 WHERE first.execution_id = %(execution)s AND first.alias = a.alias
 """
 
-# The newest journal rows of some steps, with what `log_event` said: the newest of each, merged. Indexes journal_by_step,
-# log_once_per_step.
-LOG = """
-SELECT s.id, s.alias, s.attempt, s.status, s.started_at, s.duration_ms, s.error ->> 'message', r.record_id, s.record_id,
-    e.level, e.message
+# The newest journal rows of some steps: the newest of each, merged. Index journal_by_step.
+JOURNAL = """
+SELECT s.id, s.alias, s.attempt, s.status, s.started_at, s.duration_ms, s.error ->> 'message', r.record_id, s.record_id
 FROM (
     SELECT l.* FROM unnest(%(aliases)s::text[]) AS a (alias) CROSS JOIN LATERAL (
         SELECT * FROM execution_steps
@@ -153,7 +151,6 @@ FROM (
         ORDER BY execution_id {direction}, alias {direction}, id {direction} LIMIT %(limit)s
     ) l ORDER BY l.id {direction} LIMIT %(limit)s
 ) s LEFT JOIN workflow_records r ON r.id = s.record_id
-LEFT JOIN execution_log e ON e.frame_id = s.frame_id AND e.alias = s.alias AND s.status = 'complete'
 ORDER BY s.id {direction}
 """
 

@@ -1,4 +1,4 @@
-"""When each step of a run was worked on, and the run's log."""
+"""When each step of a run was worked on, and every row of its journal."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from executions.queries.progress import Progress
 from workflows.flow import FlowStep
 
 SHORT = timedelta(minutes=3)  # a run shorter than this is measured from its start
+SHORTEST = timedelta(milliseconds=1)  # a scale is never of no length
 MARKS = 60  # newest failures that are drawn
-LOG_SIZE = 25
+JOURNAL_SIZE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +75,22 @@ class Scale:
 
 def timeline(execution: Execution, steps: Sequence[FlowStep], progress: Progress) -> Timeline | None:
     """Return a row for each step in document order; None before the run began. Two queries."""
-    if execution.started_at is None:
-        return None
     end = execution.finished_at or timezone.now()
-    scale = Scale(execution.started_at, max(end - execution.started_at, timedelta(milliseconds=1)))
+    scale = scale_of(execution, end)
+    if scale is None:
+        return None
     extents = _extents(execution, [step.alias for step in steps])
     _widen_iterates(steps, extents)
     rows = [_row(step, scale, extents, progress, end) for step in steps]
     _mark_failures(rows, scale, execution)
     return Timeline(rows, scale.ticks(), execution.finished_at is None)
+
+
+def scale_of(execution: Execution, now: datetime) -> Scale | None:
+    """Return the scale of the whole run, up to now while it goes on; None before it began."""
+    if execution.started_at is None:
+        return None
+    return Scale(execution.started_at, max((execution.finished_at or now) - execution.started_at, SHORTEST))
 
 
 Extents = dict[str, tuple[datetime, datetime]]
@@ -132,8 +140,8 @@ def _mark_failures(rows: Iterable[TimelineRow], scale: Scale, execution: Executi
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
-    """A journal row in the log."""
+class JournalLine:
+    """A journal row as the page lists it."""
 
     id: int
     alias: str
@@ -144,24 +152,21 @@ class LogLine:
     error: str | None
     record: str | None
     record_pk: UUID | None
-    # What the step `log_event` said.
-    level: str | None
-    message: str | None
 
 
-def log_page(execution: Execution, aliases: Sequence[str], cursor: str = "") -> paging.Page[LogLine]:
+def journal_page(execution: Execution, aliases: Sequence[str], cursor: str = "") -> paging.Page[JournalLine]:
     """Return a page of the journal rows of these steps, newest first. One query."""
     at = paging.parse(cursor, (int,))
     backwards = bool(at and at.backwards)
-    statement = sql.LOG.format(direction="ASC" if backwards else "DESC")
+    statement = sql.JOURNAL.format(direction="ASC" if backwards else "DESC")
     values: dict[str, Any] = {
         "execution": execution.pk,
         "aliases": list(aliases),
-        "limit": LOG_SIZE + 1,
+        "limit": JOURNAL_SIZE + 1,
         "above": at.key[0] if at and backwards else 0,
         "below": at.key[0] if at and not backwards else sql.LAST,
     }
     with connection.cursor() as database:
         database.execute(statement, values)
-        rows = [LogLine(*row) for row in database.fetchall()]
-    return paging.page_of(rows, at, lambda row: [row.id], size=LOG_SIZE)
+        rows = [JournalLine(*row) for row in database.fetchall()]
+    return paging.page_of(rows, at, lambda row: [row.id], size=JOURNAL_SIZE)

@@ -16,7 +16,6 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from director.errors import DirectorError
-from executions import control
 from executions.models import Execution, TriggerType
 from executions.queries.causes import FIRST
 from executions.repair import retry_group
@@ -65,24 +64,6 @@ def workflow_run(request: HttpRequest, *, slug: str) -> tuple[str, Said]:
     workflow = get_workflow_for(request.user, slug)
     execution = start_execution(workflow, trigger_type=TriggerType.MANUAL, user=request.user).execution
     return _execution_url(execution), f"#{execution.number} of {workflow.name} is started"
-
-
-@_action
-def execution_pause(request: HttpRequest, *, number: int) -> tuple[str, Said]:
-    execution = control.pause(get_execution_for(request.user, number), user=request.user)
-    return _execution_url(execution), f"#{number} pauses at the next step"
-
-
-@_action
-def execution_resume(request: HttpRequest, *, number: int) -> tuple[str, Said]:
-    execution = control.resume(get_execution_for(request.user, number), user=request.user)
-    return _execution_url(execution), f"#{number} goes on"
-
-
-@_action
-def execution_cancel(request: HttpRequest, *, number: int) -> tuple[str, Said]:
-    execution = control.cancel(get_execution_for(request.user, number), user=request.user)
-    return _execution_url(execution), f"#{number} is cancelled: nothing more is begun"
 
 
 @_action

@@ -1,7 +1,12 @@
-"""The execution monitor: where a run and each of its records stand, live."""
+"""The execution monitor: where a run and each of its records stand, live.
+
+The lower card shows one of four views: `?view=steps` (when each step was worked on), `records` (each walk with its steps
+as bars), `log` (what steps wrote, what failed, what people did) and `journal` (every attempt of every step).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +16,27 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from director.htmx import render_page, target
-from executions.models import Execution
-from executions.queries import FrameFilter, Progress, causes_of, frames_by_id, frames_page, log_page, progress, timeline
+from executions.models import Execution, ExecutionFrame
+from executions.notices import LogLevel
+from executions.queries import (
+    FrameFilter,
+    FrameRow,
+    Progress,
+    causes_of,
+    frames_by_id,
+    frames_page,
+    journal_page,
+    log_page,
+    progress,
+    timeline,
+)
+from executions.queries.interventions import interventions_page
+from executions.queries.outcome import outcome
+from executions.queries.timeline import scale_of
+from executions.queries.waterfall import waterfall
 from executions.services import get_execution_for
-from executions.states import EXECUTION_TERMINAL, ExecutionStatus
+from executions.states import EXECUTION_TERMINAL, FRAME_TERMINAL, ExecutionStatus
+from executions.waiting import why_execution, why_frames
 from workflows.flow import Flow, flow_of
 
 FRAGMENTS = {
@@ -32,6 +54,8 @@ def execution_page(request: HttpRequest, number: int) -> HttpResponse:
         context |= _records(request, context)
     if swapped != "exec-records":
         context |= _timeline(request, context)
+    if not swapped:
+        context["people"] = interventions_page(context["execution"], request.GET.get("people", ""))
     return render_page(request, "executions/execution_detail.html", context, FRAGMENTS)
 
 
@@ -41,6 +65,7 @@ def execution_live(request: HttpRequest, number: int) -> HttpResponse:
     context = _state(request, number)
     ids = [int(word) for word in request.GET.get("rows", "").split(",") if word.isdigit()][:ROWS_ON_SCREEN]
     context["rows"] = frames_by_id(context["execution"], ids)
+    context["reasons"] = _reasons(context["execution"], context["rows"])
     context["new_rows"] = _new_rows(request.GET.get("seen", ""), context["progress"].total)
     return render(request, "executions/_execution_live.html", context)
 
@@ -54,6 +79,15 @@ def _new_rows(seen: str, total: int) -> int:
 def execution_timeline(request: HttpRequest, number: int) -> HttpResponse:
     context = _state(request, number)
     return render(request, "executions/_execution_timeline.html", context | _timeline(request, context))
+
+
+@require_GET
+def execution_waterfall(request: HttpRequest, number: int) -> HttpResponse:
+    """A stretch of the walks with their steps as bars: `?from=` its first place, `?scale=own` each by its own clock."""
+    execution = get_execution_for(request.user, number)
+    flow = flow_of(execution.version)
+    context = {"execution": execution, "flow": flow, "progress": progress(execution, flow.iterates)}
+    return render(request, "executions/_waterfall_rows.html", context | _waterfall(request, context))
 
 
 def _state(request: HttpRequest, number: int) -> dict[str, Any]:
@@ -71,6 +105,9 @@ def _state(request: HttpRequest, number: int) -> dict[str, Any]:
         "left": _left(execution, found),
         "is_over": execution.status in EXECUTION_TERMINAL,
         "announcement": _announcement(execution, found),
+        "why": why_execution(execution),
+        "stops": execution.breakpoints.get("steps", ()),
+        "outcome": outcome(execution) if execution.status == ExecutionStatus.CANCELLED else None,
     }
 
 
@@ -105,9 +142,16 @@ def _narrow(request: HttpRequest, flow: Flow) -> FrameFilter:
 
 
 def _records(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    narrow = context["narrow"]
+    narrow, execution = context["narrow"], context["execution"]
     total = _total(context["progress"], narrow)
-    return {"page": frames_page(context["execution"], narrow, request.GET.get("cursor", ""), total=total)}
+    page = frames_page(execution, narrow, request.GET.get("cursor", ""), total=total)
+    return {"page": page, "reasons": _reasons(execution, page.rows)}
+
+
+def _reasons(execution: Execution, rows: Iterable[FrameRow]) -> dict[int, str]:
+    """Why each row that is not over is not walked, or by whom it is."""
+    wanted = [row.id for row in rows if row.frame_status not in FRAME_TERMINAL]
+    return why_frames(execution, ExecutionFrame.objects.filter(pk__in=wanted)) if wanted else {}
 
 
 def _total(found: Progress, narrow: FrameFilter) -> int | None:
@@ -121,8 +165,32 @@ def _total(found: Progress, narrow: FrameFilter) -> int | None:
 
 
 def _timeline(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """The timeline's rows, or the log's lines when the address asks for them."""
+    """What the lower card shows."""
     execution, flow = context["execution"], context["flow"]
-    if request.GET.get("view") == "log":
-        return {"view": "log", "log": log_page(execution, list(flow.steps), request.GET.get("log", ""))}
+    view, cursor = request.GET.get("view", ""), request.GET.get("log", "")
+    if view == "records":
+        return {"view": view, **_waterfall(request, context)}
+    if view == "log":
+        level = request.GET.get("level", "")
+        level = level if level in LogLevel.values else ""
+        return {"view": view, "level": level, "levels": LogLevel.choices, "log": log_page(execution, level, cursor)}
+    if view == "journal":
+        return {"view": view, "journal": journal_page(execution, list(flow.steps), cursor)}
     return {"view": "steps", "timeline": timeline(execution, list(flow.steps.values()), context["progress"])}
+
+
+def _waterfall(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    execution, flow = context["execution"], context["flow"]
+    total = context["progress"].total + 1  # the run itself is walked too
+    given = request.GET.get("from", "")
+    first = int(given) if given.isascii() and given.isdigit() and len(given) < 12 else 0
+    each_own = request.GET.get("scale") == "own"
+    containers = [step.alias for step in flow.steps.values() if step.blocks]
+    scale = scale_of(execution, timezone.now())
+    return {
+        "walks": waterfall(execution, first, total, each_own=each_own, containers=containers),
+        "walks_total": total,
+        "each_own": each_own,
+        "ticks": scale.ticks() if scale else [],
+        "ends_now": execution.finished_at is None,
+    }

@@ -16,3 +16,4 @@ import "./decided.js";
 import "./arrivals.js";
 import "./notifications.js";
 import "./replay.js";
+import "./waterfall.js";

@@ -18,9 +18,13 @@ QUERIES = {
     "/workflows/{w.workflow.slug}/": 16,
     "/workflows/{w.workflow.slug}/executions/": 12,
     "/executions/": 10,
-    "/executions/{w.execution.number}/": 14,
-    "/executions/{w.execution.number}/?view=log": 13,
-    "/executions/{w.execution.number}/live/?rows=1,2,3": 10,
+    "/executions/{w.execution.number}/": 23,
+    "/executions/{w.execution.number}/?view=log": 22,
+    "/executions/{w.execution.number}/?view=records": 24,
+    "/executions/{w.execution.number}/?view=journal": 22,
+    "/executions/{w.execution.number}/waterfall/?from=0": 11,
+    "/executions/{w.execution.number}/interventions/": 6,
+    "/executions/{w.execution.number}/live/?rows=1,2,3": 15,
     "/executions/{w.execution.number}/steps/{w.failed_step.pk}/": 12,
     "/records/?workflow={w.workflow.slug}": 10,
     "/records/?workflow={w.workflow.slug}&status=failed": 11,
@@ -50,7 +54,7 @@ def test_a_page_takes_few_queries_and_no_more_with_more_rows(world: World, url: 
 
     many = queries(world.owner, url.format(w=world))
 
-    assert few <= many <= QUERIES[url]
+    assert max(few, many) <= QUERIES[url]  # fewer, where nothing that waits is on the first page any more
     assert many - few <= 2  # a list that was empty asks for what its rows need
 
 

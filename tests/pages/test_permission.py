@@ -15,6 +15,8 @@ PAGES = {
     "execution": "/executions/{w.execution.number}/",
     "execution, live": "/executions/{w.execution.number}/live/",
     "timeline": "/executions/{w.execution.number}/timeline/",
+    "waterfall": "/executions/{w.execution.number}/waterfall/",
+    "interventions": "/executions/{w.execution.number}/interventions/",
     "step": "/executions/{w.execution.number}/steps/{w.failed_step.pk}/",
     "step's error": "/executions/{w.execution.number}/steps/{w.failed_step.pk}/error.json",
     "record list": "/records/",
@@ -28,6 +30,9 @@ SHARED = {"home", "workflow list", "execution list", "record list", "palette", "
 ACTIONS = {
     "run": "/workflows/{w.workflow.slug}/run/",
     "pause": "/executions/{w.execution.number}/pause/",
+    "resume": "/executions/{w.execution.number}/resume/",
+    "change": "/executions/{w.execution.number}/change/",
+    "breakpoint": "/executions/{w.execution.number}/breakpoint/",
     "cancel": "/executions/{w.execution.number}/cancel/",
     "retry": "/executions/{w.execution.number}/retry/",
     "retry a record": "/records/{w.failed.pk}/retry/",

@@ -1,0 +1,157 @@
+"""The walks of a run one below the other, each with its steps as bars: any stretch of them, of a million too."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from executions.models import Execution
+from executions.queries.frames import FrameRow, frames_by_id
+from executions.queries.sql import STATUS_ORDER
+from executions.queries.timeline import SHORTEST, Bar, Scale, scale_of
+from executions.states import StepStatus
+
+WINDOW = 100  # rows that are fetched at once
+BARS = 60  # of one row; more could not be told apart
+LOOKS = {
+    StepStatus.COMPLETE: "complete",
+    StepStatus.OVERRIDDEN: "complete",
+    StepStatus.FAILED: "failed",
+    StepStatus.INTERRUPTED: "failed",
+    StepStatus.RUNNING: "processing",
+}
+
+# The first and the last frame of the run: of each status its ends. Index frame_by_status.
+ENDS = """
+SELECT min(least(low.id, high.id)), max(greatest(low.id, high.id)) FROM unnest(%(statuses)s::text[]) AS s (status)
+CROSS JOIN LATERAL (
+    SELECT id FROM execution_frames WHERE (execution_id, status) >= (%(execution)s, s.status)
+        AND (execution_id, status) <= (%(execution)s, s.status) ORDER BY execution_id, status, id LIMIT 1
+) low
+CROSS JOIN LATERAL (
+    SELECT id FROM execution_frames WHERE (execution_id, status) >= (%(execution)s, s.status)
+        AND (execution_id, status) <= (%(execution)s, s.status)
+    ORDER BY execution_id DESC, status DESC, id DESC LIMIT 1
+) high
+"""
+# The frames from a key on, in the order in which they were made: of each status some, merged. Index frame_by_status.
+FROM_KEY = """
+SELECT f.id FROM unnest(%(statuses)s::text[]) AS s (status) CROSS JOIN LATERAL (
+    SELECT id FROM execution_frames WHERE (execution_id, status, id) >= (%(execution)s, s.status, %(key)s)
+        AND (execution_id, status) <= (%(execution)s, s.status) ORDER BY execution_id, status, id LIMIT %(limit)s
+) f ORDER BY f.id LIMIT %(limit)s
+"""
+# The same by counting, where ids have gaps because other runs made frames at the same time. Index frame_by_status alone.
+FROM_NUMBER = """
+WITH ids AS MATERIALIZED (SELECT id FROM execution_frames WHERE execution_id = %(execution)s)
+SELECT id FROM ids ORDER BY id OFFSET %(number)s LIMIT %(limit)s
+"""
+# What was done in some frames. Index journal_one_row_per_attempt.
+STEPS = """
+SELECT s.frame_id, s.id, s.alias, s.attempt, s.status, s.started_at, s.duration_ms
+FROM unnest(%(frames)s::bigint[]) AS f (id) CROSS JOIN LATERAL (
+    SELECT frame_id, id, alias, attempt, status, started_at, duration_ms FROM execution_steps
+    WHERE frame_id = f.id ORDER BY frame_id, alias, attempt LIMIT %(bars)s
+) s ORDER BY s.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StepBar:
+    """An attempt of a step as a piece of its row. took: None while it goes on."""
+
+    bar: Bar
+    step_id: int
+    alias: str
+    attempt: int
+    took: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaterfallRow:
+    """A walk, of a record or of the run itself. number: its place among all, from 1. waits: the bar up to now."""
+
+    number: int
+    frame: FrameRow
+    steps: list[StepBar]
+    waits: Bar | None
+    took: timedelta | None
+
+
+def waterfall(
+    execution: Execution, first: int, total: int, *, each_own: bool = False, containers: Sequence[str] = ()
+) -> list[WaterfallRow]:
+    """Return up to WINDOW rows from the place `first` (0-based) on. Four queries.
+
+    total: how many walks there are. each_own: a row's bars are measured from its own beginning to its own end, not on
+    the clock of the run. containers: steps that last as long as what is in them, drawn behind the others.
+    """
+    ids = _ids(execution, first, total)
+    steps = _steps(ids)
+    now = timezone.now()
+    whole = scale_of(execution, now)
+    rows = []
+    for number, frame in enumerate(frames_by_id(execution, ids), start=first + 1):
+        scale = _own(frame, now) if each_own else whole
+        rows.append(_row(number, frame, steps.get(frame.id, []), scale, now, containers))
+    return rows
+
+
+def _ids(execution: Execution, first: int, total: int) -> list[int]:
+    """The keys of the frames at some places. One made all at once have keys without gaps, so the key can be told."""
+    values: dict[str, Any] = {"execution": execution.pk, "statuses": list(STATUS_ORDER), "limit": WINDOW}
+    with connection.cursor() as cursor:
+        cursor.execute(ENDS, values)
+        low, high = cursor.fetchone()
+        if low is None:
+            return []
+        if high - low + 1 == total:
+            cursor.execute(FROM_KEY, values | {"key": low + first})
+        else:
+            cursor.execute(FROM_NUMBER, values | {"number": first})
+        return [key for (key,) in cursor.fetchall()]
+
+
+Attempted = tuple[int, str, int, str, datetime, float | None]  # id, alias, attempt, status, started at, milliseconds
+
+
+def _steps(frames: list[int]) -> Mapping[int, list[Attempted]]:
+    found: dict[int, list[Attempted]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(STEPS, {"frames": frames, "bars": BARS})
+        for frame, *step in cursor.fetchall():
+            found[frame].append(tuple(step))
+    return found
+
+
+def _own(frame: FrameRow, now: datetime) -> Scale | None:
+    if frame.started_at is None:
+        return None
+    return Scale(frame.started_at, max((frame.finished_at or now) - frame.started_at, SHORTEST))
+
+
+def _row(
+    number: int, frame: FrameRow, steps: list[Attempted], scale: Scale | None, now: datetime, containers: Sequence[str]
+) -> WaterfallRow:
+    if scale is None:
+        return WaterfallRow(number, frame, [], None, None)
+    bars = [_step_bar(step, scale, now, containers) for step in steps if step[3] in LOOKS]
+    waits = None
+    if frame.frame_status == "waiting" and frame.waiting_for != "children":
+        ends = [started + timedelta(milliseconds=length or 0) for *_, started, length in steps]
+        begin = max(ends, default=frame.started_at or now)
+        waits = scale.bar("paused" if frame.waiting_for == "pause" else "waiting", begin, now)
+    return WaterfallRow(number, frame, bars, waits, frame.took)
+
+
+def _step_bar(step: Attempted, scale: Scale, now: datetime, containers: Sequence[str]) -> StepBar:
+    key, alias, attempt, status, started, milliseconds = step
+    took = None if milliseconds is None else timedelta(milliseconds=milliseconds)
+    look = "bg" if alias in containers else LOOKS[StepStatus(status)]
+    return StepBar(scale.bar(look, started, now if took is None else started + took), key, alias, attempt, took)
