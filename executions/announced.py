@@ -1,4 +1,4 @@
-"""What the records app leaves to this one: telling open pages, and letting failed records go on in their runs."""
+"""What the records app leaves to this one: telling open pages, letting failed records go on, saying where records are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from django.db.models import QuerySet
 from executions import events, retry
 from executions.errors import NothingToRetry, RetryRefused
 from executions.models import ExecutionFrame
-from records import bulk, history
+from executions.queries import places as run_places
+from records import bulk, history, places
 from records.changes import Outcome
 from records.models import BulkKind, BulkOperation, ChangeKind, WorkflowRecord
 from records.signals import records_changed
@@ -25,6 +26,7 @@ RETRY_BATCH = 20_000
 def connect() -> None:
     records_changed.connect(_tell_pages, dispatch_uid="executions.announced")
     bulk.register(BulkKind.RETRY, retry_in_bulk, batch=RETRY_BATCH)
+    places.register(run_places)
 
 
 def retry_in_bulk(operation: BulkOperation, records: Sequence[UUID]) -> list[Outcome]:

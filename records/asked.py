@@ -1,15 +1,16 @@
 """What the address of the records list asks for: which records, in which order, which columns.
 
-workflow (slug), type, status, q, cause, created_by, since (1h, 24h, 7d), where ("vars.budget ge 1000", several),
-pattern, order, columns (several), cursor. The same query string names the same records to the list, to bulk actions and
-to exports, so thousands of ids are never sent.
+workflow (slug), type, status, q (words, or a pattern such as email_0*), cause, at_step, created_by, since (1h, 24h,
+7d, 30d), where ("vars.budget ge 1000", several), pattern, pk (records that were selected, several; unless all=1),
+order, columns (several), rows (on a page), cursor. The same query string names the same records to the list, to bulk
+actions and to exports, so thousands of ids are never sent.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,10 +21,12 @@ from django.utils import timezone
 from director.errors import DirectorError
 from director.jsontools import ValueInvalid, loads
 from records.errors import FilterInvalid
-from records.filters import COMPARISONS, RecordFilter, read_filter
-from records.page_queries import WORKFLOWS_LIMIT, messages_of
+from records.filters import COMPARISONS, MAX_VALUES, RecordFilter, read_filter
+from records.page_queries import WORKFLOWS_LIMIT, chosen_records, messages_of
 from records.patches import Path, parse_path
-from records.queries import ORDERS
+from records.patterns import ANY
+from records.places import LOOKED_AT, runs
+from records.queries import ORDERS, PAGE_SIZE
 from records.states import RecordStatus
 from workflows.models import Workflow
 
@@ -36,15 +39,20 @@ COLUMNS = {
     "error_message": "Error",
     "workflow": "Workflow",
     "record_type": "Type",
+    "at_step": "At step",
     "iteration_node_alias": "Loop",
+    "created_by": "Created by",
     "retry_count": "Retries",
     "created_at": "Found",
     "updated_at": "Updated",
 }
-USUAL = ("status", "error_message", "workflow", "iteration_node_alias", "retry_count", "updated_at")
+USUAL = ("status", "error_message", "workflow", "at_step", "created_by", "retry_count", "updated_at")
 MAX_COLUMNS = 30
-# What of the address says which records are meant.
-NARROWING = ("status", "workflow", "type", "q", "cause", "created_by", "since", "where", "pattern")
+MAX_CHOSEN = 1_000
+ROWS = (25, 50, 100)
+# What of the address says which records are meant; and what says how they are shown.
+NARROWING = ("status", "workflow", "type", "q", "cause", "at_step", "created_by", "since", "where", "pattern")
+SHOWING = ("order", "columns", "rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,7 @@ class Asked:
     workflow: Workflow | None
     narrow: RecordFilter
     order: str
+    size: int
     columns: tuple[Column, ...]
     chips: tuple[Chip, ...]
     refused: list[DirectorError] = field(default_factory=list)
@@ -100,10 +109,7 @@ class Asked:
     @property
     def query(self) -> str:
         """The address's query string, from the first page on."""
-        rest = self.given.copy()
-        for name in ("cursor", "ids", "columns_form", "csrfmiddlewaretoken"):
-            rest.pop(name, None)
-        return rest.urlencode()
+        return kept_of(self.given).urlencode()
 
     def the_workflow(self) -> Workflow:
         """Return the one workflow it is about, with a filter that is read in full; raises FilterInvalid."""
@@ -115,37 +121,64 @@ class Asked:
 
 
 def read_address(given: QueryDict, user: Any) -> Asked:
-    """Return what the query string asks for among the workflows the user may see. One or two queries."""
+    """Return what the query string asks for among the workflows the user may see. At most four queries."""
     workflows = {one.pk: one for one in Workflow.objects.all().visible_to(user)[:WORKFLOWS_LIMIT]}
     chosen = next((one for one in workflows.values() if one.slug == given.get("workflow")), None)
     if chosen is None and len(workflows) == 1:
         chosen = next(iter(workflows.values()))
     refused: list[DirectorError] = []
     narrow = _filter(given, [chosen.pk] if chosen else list(workflows), refused)
+    if "pk" in given and given.get("all") != "1":
+        chosen, narrow = _picked(given.getlist("pk"), workflows, narrow, refused)
     if narrow.fields and chosen is None:
         refused.append(FilterInvalid("fields", "can be tested in one workflow at a time; choose one"))
-        narrow = RecordFilter(status=narrow.status, type=narrow.type, text=narrow.text)
-    order = given.get("order", NEWEST_CHANGE)
+        narrow = replace(narrow, fields=())
+    order, size = given.get("order", NEWEST_CHANGE), given.get("rows", "")
     return Asked(
         given,
         workflows,
         chosen,
         narrow,
         order if order in ORDERS else NEWEST_CHANGE,
+        next((number for number in ROWS if str(number) == size), PAGE_SIZE),
         _columns(given, chosen, refused),
         tuple(_chips(given)),
         refused,
     )
 
 
+def kept_of(given: QueryDict) -> QueryDict:
+    """Return what of the query string says which records are meant and how they are shown."""
+    kept = QueryDict(mutable=True)
+    for name, values in given.lists():
+        if name in (*NARROWING, *SHOWING):
+            kept.setlist(name, values)
+    return kept
+
+
+def _picked(
+    keys: Sequence[str], workflows: Mapping[UUID, Workflow], narrow: RecordFilter, refused: list[DirectorError]
+) -> tuple[Workflow | None, RecordFilter]:
+    """Return the one workflow whose records were chosen, and the filter narrowed to them."""
+    found = chosen_records(list(workflows), keys[:MAX_CHOSEN])
+    if len(found) != 1:
+        none = "are not there any more; look at the list again" if any(keys) else "are none; select at least one"
+        rule = "are of several workflows; select those of one at a time" if found else none
+        refused.append(FilterInvalid("The selected records", rule))
+        return None, replace(narrow, ids=("",))
+    [(workflow, ids)] = found.items()
+    return workflows[workflow], replace(narrow, ids=tuple(ids))
+
+
 def _filter(given: QueryDict, workflows: Sequence[UUID], refused: list[DirectorError]) -> RecordFilter:
     """Every part by itself, so that a part that says nothing does not take the others along."""
+    text = given.get("q", "").strip()
+    is_pattern = ANY in text and " " not in text
     parts: dict[str, Any] = {
-        "text": given.get("q", "").strip(),
+        "text": "" if is_pattern else text,
+        "pattern": given.get("pattern", "") or (text if is_pattern else ""),
         "type": given.get("type", ""),
         "created_by": given.get("created_by", ""),
-        "pattern": given.get("pattern", ""),
-        "ids": given.getlist("ids"),
     }
     if given.get("status") in RecordStatus.values:
         parts["status"] = [given["status"]]
@@ -153,6 +186,8 @@ def _filter(given: QueryDict, workflows: Sequence[UUID], refused: list[DirectorE
         parts["updated_after"] = timezone.now() - since
     if cause := given.get("cause"):
         parts["errors"] = messages_of(workflows, cause) or [f"no record failed with cause {cause}"]
+    if step := given.get("at_step"):
+        parts["ids"] = runs().at_step(workflows, step, LOOKED_AT)[:MAX_VALUES] or [""]
     parts["fields"] = [test for text in given.getlist("where") if (test := _test(text, refused))]
     try:
         return read_filter(parts)
@@ -200,7 +235,13 @@ def _columns(given: QueryDict, workflow: Workflow | None, refused: list[Director
 
 
 def _chips(given: QueryDict) -> list[Chip]:
-    words = {"type": "Type {}", "created_by": "Created by {}", "since": "Updated in the last {}", "pattern": "Id {}"}
+    words = {
+        "type": "Type {}",
+        "at_step": "At step {}",
+        "created_by": "Created by {}",
+        "since": "Updated in the last {}",
+        "pattern": "Id {}",
+    }
     chips = [Chip(text.format(given[name]), _without(given, name)) for name, text in words.items() if given.get(name)]
     tests = dict.fromkeys(text for text in given.getlist("where") if text.strip())
     return chips + [Chip(text, _without(given, "where", [other for other in tests if other != text])) for text in tests]

@@ -103,6 +103,23 @@ def records_failed_with(workflow: UUID, messages: Sequence[str]) -> list[UUID]:
     return [row[0] for row in _fetch(statement, values)]
 
 
+def chosen_records(workflows: Sequence[UUID], keys: Sequence[str]) -> dict[UUID, list[str]]:
+    """Return the ids of the records with these primary keys, by workflow; what is no key is left out. One query."""
+    rows = WorkflowRecord.objects.filter(workflow__in=workflows, pk__in=[key for key in keys if _is_key(key)])
+    found: dict[UUID, list[str]] = defaultdict(list)
+    for workflow, record_id in rows.values_list("workflow_id", "record_id"):
+        found[workflow].append(record_id)
+    return dict(found)
+
+
+def _is_key(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _failures(workflows: Sequence[UUID]) -> list[Any]:
     return _fetch(CAUSES, {"workflows": list(workflows), "limit": CAUSES_LIMIT})
 

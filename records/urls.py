@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from records.views import bulk, lists, transfer
+from records.views import bulk, lists, saved, transfer
 
 urlpatterns = [
     path("records/", lists.record_list, name="record_list"),
     path("records/columns/", lists.record_columns, name="record_columns"),
-    path("records/views/", lists.view_save, name="record_view_save"),
-    path("records/views/<int:pk>/delete/", lists.view_delete, name="record_view_delete"),
+    path("records/<uuid:pk>/menu/", lists.record_menu, name="record_menu"),
+    path("records/views/", saved.view_save, name="record_view_save"),
+    path("records/views/<int:pk>/", saved.view_change, name="record_view_change"),
+    path("records/views/<int:pk>/delete/", saved.view_delete, name="record_view_delete"),
     path("records/bulk/", bulk.bulk_ask, name="bulk_ask"),
     path("records/bulk/start/", bulk.bulk_start, name="bulk_start"),
     path("records/bulk/<uuid:pk>/", bulk.bulk_page, name="bulk_page"),

@@ -204,11 +204,19 @@ class SavedView(models.Model):
     name = models.CharField(max_length=100)
     # The query string of the page.
     query = models.TextField()
+    # Whether the list opens with it when its address says nothing.
+    is_first = models.BooleanField(db_default=False)
     created_at = models.DateTimeField(db_default=Now())
+
+    # Given by lists: whether it is what the page shows.
+    is_open: bool
 
     class Meta:
         db_table = "record_views"
-        constraints = (models.UniqueConstraint(fields=("user", "name"), name="saved_view_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=("user", "name"), name="saved_view_unique"),
+            models.UniqueConstraint(fields=("user",), condition=Q(is_first=True), name="saved_view_first_unique"),
+        )
 
     def __str__(self) -> str:
         return self.name

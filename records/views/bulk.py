@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +16,6 @@ from director.htmx import render_page
 from records import bulk
 from records.asked import Asked, read_address
 from records.errors import BulkGrown, BulkInvalid, BulkNotFound
-from records.filters import RecordFilter
 from records.models import BulkKind, BulkOperation, BulkOutcome, BulkOutcomeKind
 from records.patches import delete_at, parse_path, set_at
 from records.states import HELD, RecordStatus
@@ -39,9 +37,9 @@ PAGE_SIZE = 50
 def bulk_ask(request: HttpRequest) -> HttpResponse:
     """The dialog: how many records it would be about, how many of them stay as they are, and what else is to say."""
     kind = request.POST.get("kind", "")
-    asked = read_address(request.GET, request.user)
+    asked = _asked(request)
     try:
-        workflow, narrow = asked.the_workflow(), _meant(request, asked)
+        workflow, narrow = asked.the_workflow(), asked.narrow
         found = bulk.preview(workflow, kind, narrow, _enough(kind))
     except DirectorError as refusal:
         context = {"error": refusal, "kind": kind}
@@ -53,9 +51,9 @@ def bulk_ask(request: HttpRequest) -> HttpResponse:
 def bulk_start(request: HttpRequest) -> HttpResponse:
     """Begin; a refusal (many more match by now, a value that cannot be read) comes back in the dialog."""
     kind = request.POST.get("kind", "")
-    asked = read_address(request.GET, request.user)
+    asked = _asked(request)
     try:
-        workflow, narrow = asked.the_workflow(), _meant(request, asked)
+        workflow, narrow = asked.the_workflow(), asked.narrow
         shown = _number(request.POST.get("shown", ""))
         if kind == BulkKind.DELETE and request.POST.get("confirm", "").strip() != str(shown):
             raise BulkInvalid("confirm", f"type {shown} to delete")
@@ -67,21 +65,19 @@ def bulk_start(request: HttpRequest) -> HttpResponse:
     return render(request, "records/_bulk_started.html", _told(operation))
 
 
-def _meant(request: HttpRequest, asked: Asked) -> RecordFilter:
-    """All that match the address, or those of them that were selected."""
-    if request.POST.get("all") == "1":
-        return asked.narrow
-    ids = tuple(request.POST.getlist("ids"))
-    if not ids:
-        raise BulkInvalid("ids", "select at least one record")
-    return replace(asked.narrow, ids=ids)
+def _asked(request: HttpRequest) -> Asked:
+    """All that match the address, or those of them that were chosen."""
+    given = request.GET.copy()
+    if request.POST.get("all") != "1":
+        given.setlist("pk", request.POST.getlist("pk") or [""])
+    return read_address(given, request.user)
 
 
 def _refused(request: HttpRequest, asked: Asked, kind: str, refusal: DirectorError) -> HttpResponse:
     context: dict[str, Any] = {"kind": kind}
     if asked.workflow and (isinstance(refusal, BulkGrown) or refusal.http_status == 422):
         try:
-            found = bulk.preview(asked.workflow, kind, _meant(request, asked), _enough(kind))
+            found = bulk.preview(asked.workflow, kind, asked.narrow, _enough(kind))
         except DirectorError:
             pass
         else:
@@ -96,7 +92,7 @@ def _dialog(request: HttpRequest, asked: Asked, kind: str, found: bulk.Preview) 
         "words": WORDS[BulkKind(kind)],
         "found": found,
         "left": found.total - found.refused,
-        "ids": request.POST.getlist("ids") if request.POST.get("all") != "1" else [],
+        "chosen": request.POST.getlist("pk") if request.POST.get("all") != "1" else [],
         "statuses": STATUSES,
         "kinds": KINDS,
     }

@@ -1,39 +1,42 @@
-"""The list of records: filters, columns, order and views in the address; and what is kept of it for a person."""
+"""The list of records: filters, columns and order in the address, and the menu of each row."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
-from django.contrib import messages
-from django.db import connection
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.db import OperationalError, connection, transaction
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
+from psycopg.errors import QueryCanceled
 
 from director.errors import DirectorError
 from director.htmx import render_page
 from director.paging import Page
 from records import queries
-from records.asked import COLUMNS, NARROWING, SINCE, Asked, Column, read_address
+from records.asked import COLUMNS, ROWS, SINCE, Asked, kept_of, read_address
 from records.errors import CursorInvalid
-from records.filters import COMPARISONS
-from records.masking import mask_at
-from records.models import SavedView, WorkflowRecord
-from records.page_queries import counts_by_type, failure_causes
+from records.filters import COMPARISONS, RecordFilter
+from records.models import WorkflowRecord
+from records.page_queries import CAUSES_LIMIT, counts_by_type, failure_causes, get_record_for
 from records.patches import format_path
-from records.states import RecordStatus
+from records.places import runs
+from records.states import HELD, RecordStatus, may_move
 from records.timeline import leaves
+from records.views.rows import rows_of
+from records.views.saved import first_view, views_of
+from workflows.models import WorkflowStep
 
 CAUSES_SHOWN = 6
 WORKFLOWS_HEARD = 100  # the page listens to changes of so many workflows
 COUNTED = 1_000  # records that match are counted up to here; beyond it they are "more than"
+COUNTING_MS = 50
 SAMPLE = 20  # newest records whose fields are offered as columns
 OFFERED = 60
-VIEWS_KEPT = 50
+STEPS_OFFERED = 100
 FRAGMENTS = {"rec-table": "records/_record_table_swap.html", "rec-list": "records/_record_list_swap.html"}
 COMPARED = {
     "eq": "is",
@@ -49,24 +52,18 @@ COMPARED = {
 assert list(COMPARED) == list(COMPARISONS)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A record in the list; cells beside it as they may be shown, one for each column."""
-
-    record: WorkflowRecord
-    cells: list[tuple[Column, Any]]
-
-
 @require_GET
 def record_list(request: HttpRequest) -> HttpResponse:
     if request.GET.get("path"):
         return redirect(f"{request.path}?{_with_test(request.GET)}")
+    if not request.GET and (first := first_view(request.user)):
+        return redirect(f"{request.path}?{first}")
     asked = read_address(request.GET, request.user)
     return render_page(request, "records/record_list.html", list_context(request, asked), FRAGMENTS)
 
 
 def list_context(request: HttpRequest, asked: Asked) -> dict[str, Any]:
-    """Return what the list shows. At most 9 queries, at any number of records."""
+    """Return what the list shows. At most 13 queries, at any number of records."""
     types = counts_by_type(asked.ids)
     counts = _by_status(types, asked.narrow.type)
     page = _page(asked, request.GET.get("cursor", ""))
@@ -75,7 +72,8 @@ def list_context(request: HttpRequest, asked: Asked) -> dict[str, Any]:
         "asked": asked,
         "page": replace(page, total=total),
         "is_more": is_more,
-        "rows": [Row(record, list(_cells(record, asked))) for record in page.rows],
+        "rows": rows_of(page.rows, asked),
+        "sizes": ROWS,
         "workflow": asked.workflow,
         "workflows": asked.workflows,
         "counts": counts,
@@ -83,15 +81,17 @@ def list_context(request: HttpRequest, asked: Asked) -> dict[str, Any]:
         "types": list(types),
         "listens": ",".join(one.hex for one in asked.ids[:WORKFLOWS_HEARD]),
         "causes": failure_causes(asked.ids, CAUSES_SHOWN) if asked.status == RecordStatus.FAILED else [],
-        "saved_views": list(SavedView.objects.filter(user=request.user.pk).order_by("name")[:VIEWS_KEPT]),
+        "causes_of": CAUSES_LIMIT,
+        "saved_views": views_of(request.user, asked.query),
         "since": list(SINCE),
         "comparisons": COMPARED.items(),
         "creators": _creators(asked),
+        "steps": _steps(asked),
     }
 
 
 def _page(asked: Asked, cursor: str) -> Page[WorkflowRecord]:
-    options: dict[str, Any] = {"order": asked.order, "whole": False, "picked": asked.paths}
+    options: dict[str, Any] = {"order": asked.order, "whole": False, "picked": asked.paths, "size": asked.size}
     try:
         return queries.records_page(asked.ids, asked.narrow, cursor=cursor, **options)
     except CursorInvalid:
@@ -118,17 +118,20 @@ def _total(asked: Asked, counts: Counter[str], page: Page[WorkflowRecord]) -> tu
         return len(page.rows), False
     if asked.narrow.fields or asked.workflow is None:
         return None, True
-    found = queries.count(asked.workflow.pk, asked.narrow, limit=COUNTED + 1)
-    return min(found, COUNTED), found > COUNTED
+    found = _counted(asked.workflow.pk, asked.narrow)
+    return (None, True) if found is None else (min(found, COUNTED), found > COUNTED)
 
 
-def _cells(record: WorkflowRecord, asked: Asked) -> Iterator[tuple[Column, Any]]:
-    picked = iter(record.picked)
-    for column in asked.columns:
-        if column.path:
-            yield column, mask_at(column.path, next(picked))
-        else:  # the workflow's name is known: asking the record for its workflow would be a query for each
-            yield column, None if column.name == "workflow" else getattr(record, column.name)
+def _counted(workflow: UUID, narrow: RecordFilter) -> int | None:
+    """How many match, up to one more than COUNTED; None where that would take longer than a person waits for a number."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = {COUNTING_MS}")
+            return queries.count(workflow, narrow, limit=COUNTED + 1)
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            return None
+        raise
 
 
 def _creators(asked: Asked) -> list[str]:
@@ -147,6 +150,15 @@ def _creators(asked: Asked) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(statement, {"workflow": asked.workflow.pk})
         return [creator for (creator,) in cursor.fetchall()]
+
+
+def _steps(asked: Asked) -> list[str]:
+    """The steps of the workflow's newest version, in order. One query."""
+    if asked.workflow is None:
+        return []
+    newest = asked.workflow.versions.filter(number__isnull=False).order_by("-number").values("pk")[:1]
+    rows = WorkflowStep.objects.filter(version__in=newest).order_by("pk")
+    return list(rows.values_list("alias", flat=True)[:STEPS_OFFERED])
 
 
 def _with_test(given: QueryDict) -> str:
@@ -173,45 +185,24 @@ def record_columns(request: HttpRequest) -> HttpResponse:
         "chosen": chosen,
         "standard": COLUMNS.items(),
         "paths": list(dict.fromkeys([*(one.name for one in asked.columns if one.path), *paths]))[:OFFERED],
-        "kept": _kept(request.GET, "columns"),
+        "kept": [
+            (name, value) for name, values in kept_of(request.GET).lists() if name != "columns" for value in values
+        ],
     }
     return render(request, "records/_record_columns.html", context)
 
 
-def _kept(given: QueryDict, *but: str) -> list[tuple[str, str]]:
-    """The address's parameters as a form keeps them."""
-    return [(name, value) for name, values in given.lists() if name not in (*but, "cursor") for value in values]
+# --- a row ------------------------------------------------------------------------------------------------------------
 
 
-# --- views ------------------------------------------------------------------------------------------------------------
-
-
-@require_POST
-def view_save(request: HttpRequest) -> HttpResponse:
-    """Keep the list under a name; one of the same name is replaced."""
-    name = request.POST.get("name", "").strip()[:100]
-    query = QueryDict(request.POST.get("query", "")[:10_000], mutable=True)
-    for kept in list(query):
-        if kept not in (*NARROWING, "order", "columns"):
-            query.pop(kept)
-    where = f"{reverse('record_list')}?{query.urlencode()}"
-    if not name:
-        messages.error(request, "The view was not saved: give it a name.")
-        return redirect(where)
-    SavedView.objects.update_or_create(user_id=_user_id(request), name=name, defaults={"query": query.urlencode()})
-    messages.success(request, f"“{name}” is saved")
-    return redirect(where)
-
-
-def _user_id(request: HttpRequest) -> int:
-    assert request.user.pk is not None  # every view asks for a signed-in user
-    return request.user.pk
-
-
-@require_POST
-def view_delete(request: HttpRequest, pk: int) -> HttpResponse:
-    deleted, _ = SavedView.objects.filter(user=request.user.pk, pk=pk).delete()
-    if not deleted:
-        raise Http404("There is no such view, or it is not yours.")
-    messages.success(request, "The view is deleted; the records stay.")
-    return redirect("record_list")
+@require_GET
+def record_menu(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """What can be done about one record, as it stands now."""
+    record = get_record_for(request.user, pk)
+    context = {
+        "record": record,
+        "place": runs().places([record.pk]).get(record.pk),
+        "is_held": record.status in HELD,
+        "may_skip": record.status != RecordStatus.SKIPPED and may_move(record.status, RecordStatus.SKIPPED),
+    }
+    return render(request, "records/_record_menu.html", context)

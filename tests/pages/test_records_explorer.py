@@ -10,9 +10,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from records import bulk, importing
-from records.models import BulkOperation, RecordImport, SavedView, WorkflowRecord
+from records.models import BulkOperation, RecordImport, RecordSearch, SavedView, WorkflowRecord
 from records.services import WorkflowData
-from tests.factories import make_user, make_workflow
+from tests.factories import make_execution, make_frame, make_user, make_workflow
+from workflows.models import WorkflowVersion
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +42,11 @@ def shown(archive, query=""):
 
 
 def ids(html):
-    return re.findall(r'name="ids" value="([^"]+)"', html)
+    return re.findall(r'aria-label="Select ([^ "]+)"', html)
+
+
+def keys(*names):
+    return [str(key) for key in WorkflowRecord.objects.filter(record_id__in=names).values_list("pk", flat=True)]
 
 
 def post(archive, name, query="", **given):
@@ -76,7 +81,7 @@ def test_a_filter_that_says_nothing_is_named_and_left_out(archive):
 
     assert "is no test of a field" in html
     assert ids(html) == ["email_005"]
-    assert shown(archive, "?cursor=broken&order=nothing&status=lost").count('name="ids"') == 50
+    assert shown(archive, "?cursor=broken&order=nothing&status=lost").count('name="pk"') == 50
 
 
 def test_a_cause_and_a_described_field_become_part_of_the_address(archive):
@@ -104,8 +109,66 @@ def test_a_view_is_kept_for_its_person_alone(archive):
 
     archive.client.force_login(archive.mate)
     assert "Dear ones" not in shown(archive)
-    assert archive.client.post(reverse("record_view_delete", args=[view.pk])).status_code == 404
-    assert SavedView.objects.exists()
+    for name in ("record_view_delete", "record_view_change"):
+        assert archive.client.post(reverse(name, args=[view.pk]), {"name": "Mine"}).status_code == 404
+    assert SavedView.objects.get().name == "Dear ones"
+
+
+def test_the_list_opens_with_the_view_that_was_chosen_for_it(archive):
+    for name in ("Dear ones", "Failed ones"):
+        query = "status=failed" if name == "Failed ones" else "where=fields.amount+ge+50"
+        archive.client.post(reverse("record_view_save"), {"name": name, "query": query, "first": "1"})
+
+    assert archive.client.get(LIST).url == "/records/?status=failed"
+    assert len(ids(shown(archive, "?view=all"))) == 50
+
+    view = SavedView.objects.get(name="Failed ones")
+    change = reverse("record_view_change", args=[view.pk])
+    archive.client.post(change, {"name": "Dear ones", "first": "1"})
+    assert SavedView.objects.filter(name="Failed ones", is_first=True).exists()
+    archive.client.post(change, {"name": "To look at"})
+    view.refresh_from_db()
+    assert (view.name, view.is_first) == ("To look at", False)
+    assert archive.client.get(LIST).status_code == 200
+
+
+def test_a_row_says_where_its_record_is_and_what_made_it(archive):
+    run = make_execution(archive.workflow, version=WorkflowVersion.objects.create(workflow=archive.workflow))
+    record = WorkflowRecord.objects.get(record_id="email_003")
+    make_frame(run, record, alias="each_email", status="failed", at_step="save_lead")
+    RecordSearch.objects.filter(record_id=record.pk).update(created_by="search", created_in=run.pk)
+
+    html = shown(archive, "?q=email_003")
+    assert 'title="save_lead"' in html
+    assert re.search(rf'title="search">search</span> <a class="num above" href="/executions/{run.number}/">', html)
+    assert ids(shown(archive, "?at_step=save_lead")) == ["email_003"]
+    assert "No record matches" in shown(archive, "?at_step=classify")
+
+    menu = reverse("record_menu", args=[record.pk])
+    shown_menu = archive.client.get(menu).content.decode()
+    assert "Retry from" in shown_menu
+    assert f"Run #{run.number}" in shown_menu
+    WorkflowRecord.objects.filter(pk=record.pk).update(status="processing")
+    assert "A run holds it" in archive.client.get(menu).content.decode()
+    archive.client.force_login(archive.stranger)
+    assert archive.client.get(menu).status_code == 404
+
+
+def test_records_of_one_workflow_are_acted_on_in_a_list_of_all(archive):
+    other = make_workflow(archive.workflow.owner, name="Leads")
+    WorkflowData(other, archive.workflow.owner).records.create("lead", {}, record_id="email_001")
+    mine = WorkflowRecord.objects.get(workflow=archive.workflow, record_id="email_001")
+
+    assert "Skip 1 record?" in post(archive, "bulk_ask", kind="skip", pk=[mine.pk]).content.decode()
+    both = post(archive, "bulk_ask", kind="skip", pk=[mine.pk, *keys("email_001")]).content.decode()
+    assert "are of several workflows" in both
+
+
+def test_an_id_with_a_star_is_a_pattern_and_a_page_has_as_many_rows_as_were_asked_for(archive):
+    assert ids(shown(archive, "?q=email_01*&order=record_id"))[:2] == ["email_010", "email_011"]
+    assert len(ids(shown(archive, "?q=email_01*"))) == 10
+    assert len(ids(shown(archive, "?rows=25"))) == 25
+    assert len(ids(shown(archive, "?rows=7"))) == 50
 
 
 def test_all_that_match_are_skipped_in_the_background_and_every_outcome_is_told(archive):
@@ -129,17 +192,17 @@ def test_all_that_match_are_skipped_in_the_background_and_every_outcome_is_told(
 
 def test_selected_records_are_patched_moved_and_deleted(archive):
     chosen = ["email_001", "email_002"]
-    post(archive, "bulk_start", kind="patch", ids=chosen, shown="2", path="vars.kind", type="text", value="lead")
-    post(archive, "bulk_start", kind="move", ids=chosen, shown="2", status="complete")
+    post(archive, "bulk_start", kind="patch", pk=keys(*chosen), shown="2", path="vars.kind", type="text", value="lead")
+    post(archive, "bulk_start", kind="move", pk=keys(*chosen), shown="2", status="complete")
     for operation in BulkOperation.objects.order_by("id"):
         finish(operation)
     rows = WorkflowRecord.objects.filter(record_id__in=chosen)
     assert [(row.status, row.data["vars"]) for row in rows] == [("complete", {"kind": "lead"})] * 2
 
-    refused = post(archive, "bulk_start", kind="delete", ids=chosen, shown="2", confirm="3")
+    refused = post(archive, "bulk_start", kind="delete", pk=keys(*chosen), shown="2", confirm="3")
     assert refused.status_code == 422
     assert "type 2 to delete" in refused.content.decode()
-    post(archive, "bulk_start", kind="delete", ids=chosen, shown="2", confirm="2")
+    post(archive, "bulk_start", kind="delete", pk=keys(*chosen), shown="2", confirm="2")
     finish(BulkOperation.objects.get(kind="delete"))
     assert not rows.all().exists()
 
@@ -159,7 +222,7 @@ def test_what_cannot_be_done_comes_back_in_the_dialog(archive):
         answer = post(archive, "bulk_start", all="1", shown="60", **given)
         assert answer.status_code == 422, given
         assert said in answer.content.decode()
-    assert "select at least one record" in post(archive, "bulk_ask", kind="skip").content.decode()
+    assert "select at least one" in post(archive, "bulk_ask", kind="skip").content.decode()
     assert "is no test" in post(archive, "bulk_ask", "?where=nonsense", kind="delete", all="1").content.decode()
     make_workflow(archive.workflow.owner)
     assert "must be chosen" in post(archive, "bulk_ask", kind="skip", all="1").content.decode()
@@ -170,7 +233,7 @@ def test_the_filtered_records_are_exported_with_their_secrets_masked(archive):
     query = {"where": "fields.amount ge 58", "columns": ["status", "fields.subject"]}
     whole = archive.client.get(reverse("record_export"), {**query, "format": "jsonl"})
     columns = archive.client.get(reverse("record_export"), {**query, "what": "columns"})
-    chosen = archive.client.get(reverse("record_export"), {"ids": ["email_007", "email_008"]})
+    chosen = archive.client.get(reverse("record_export"), {"pk": keys("email_007", "email_008")})
 
     lines = b"".join(whole.streaming_content).decode().splitlines()
     assert len(lines) == 2
@@ -224,7 +287,7 @@ def test_an_empty_file_and_a_missing_one_are_refused_in_the_form(archive):
 
 def test_a_team_mate_acts_and_a_stranger_finds_nothing(archive):
     archive.client.force_login(archive.mate)
-    post(archive, "bulk_start", kind="skip", ids=["email_001"], shown="1")
+    post(archive, "bulk_start", kind="skip", pk=keys("email_001"), shown="1")
     operation = finish(BulkOperation.objects.get())
     assert operation.actor == archive.mate
     kept = importing.upload(archive.workflow, "a.csv", [b"a\n1\n"])
@@ -242,5 +305,5 @@ def test_a_team_mate_acts_and_a_stranger_finds_nothing(archive):
 
 @pytest.mark.parametrize("query", ["", "?status=failed", "?q=offer&columns=fields.amount", "?where=fields.amount+ge+1"])
 def test_a_full_list_takes_few_queries(archive, query, django_assert_max_num_queries):
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(20):
         assert ids(shown(archive, query))
