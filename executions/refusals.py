@@ -2,7 +2,7 @@
 
 ExecutionError
   RecordNotInRun 404
-  NothingPaused, NothingToCancel, NothingToReplay, NotInterrupted 409
+  NothingPaused, NothingToCancel, NothingToReplay, NotInterrupted, NotWalked, NotFailed, AlikeGrown 409
   StepUnknown, ModificationRefused, ReplayRefused 422
 """
 
@@ -84,6 +84,51 @@ class NotInterrupted(ExecutionError):
             f"Step {self.alias} is {self.status}, so there is nothing to decide about it. Decisions are about a step "
             "at which a record failed or was interrupted."
         )
+
+
+class NotWalked(ExecutionError):
+    """A record that no run is working on cannot be held back or let go on."""
+
+    code = "not_walked"
+    http_status = 409
+
+    def __init__(self, record_id: str) -> None:
+        super().__init__(record_id)
+        self.record_id = record_id
+
+    @property
+    def message(self) -> str:
+        return f"No execution is working on {self.record_id}, so there is nothing to pause or resume."
+
+
+class NotFailed(ExecutionError):
+    """A record that has not failed, or not in a run, has nothing to repair."""
+
+    code = "not_failed"
+    http_status = 409
+
+    def __init__(self, record_id: str, status: str) -> None:
+        super().__init__(record_id, status)
+        self.record_id, self.status = record_id, status
+
+    @property
+    def message(self) -> str:
+        return f"{self.record_id} is {self.status} and has failed in no execution, so there is nothing to repair."
+
+
+class AlikeGrown(ExecutionError):
+    """Many more records failed alike since the number was shown."""
+
+    code = "alike_grown"
+    http_status = 409
+
+    def __init__(self, shown: int, found: int) -> None:
+        super().__init__(shown, found)
+        self.shown, self.found = shown, found
+
+    @property
+    def message(self) -> str:
+        return f"{self.found:,} records failed alike by now, not {self.shown:,}. Confirm the new number, or repair one."
 
 
 class StepUnknown(ExecutionError):

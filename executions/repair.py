@@ -25,9 +25,10 @@ from executions.replay import Request, replay
 from executions.retry import Retried, go_on, retry_failed
 from executions.states import EXECUTION_TERMINAL, StepStatus
 from records.causes import cause_key
+from records.changes import Changes
+from records.history import Origin
 from records.models import ChangeSource, WorkflowRecord
 from records.patches import parse_path, set_at
-from records.services import WorkflowData
 from workflows.definition.compile import compile_plan
 from workflows.definition.plan import Plan, StepPlan
 
@@ -101,13 +102,11 @@ def decide(
     plan = compile_plan(execution.version)
     if step not in plan.steps:
         raise StepUnknown(step, f"The version of execution #{execution.number}", plan.steps)
-    named: list[str | None] = [*records] or [None]
-    for record_id in named:
-        frame = _failed_frame(execution, record_id)
-        if frame.at_step != step:
-            raise NotInterrupted(step, f"not where {record_id or 'the run'} failed")
     if not records:
+        if _failed_frame(execution, None).at_step != step:
+            raise NotInterrupted(step, "not where the run failed")
         return _decide_of_run(execution, step, said, user, reason)
+    _check_failed_at(execution, step, records)
     repaired = Repair(steps={step: said} if said else {})
     told = {"step": step, "decision": decision, "records": list(records), **said}
     return _go_on(execution, list(records), repaired, user, reason, kind="decided", told=told)
@@ -169,11 +168,11 @@ def _go_on(
     modifications.read({"steps": repaired.steps}, plan, f"The version of execution #{execution.number}")
     with transaction.atomic():
         keys = list(modifications.keys_of(execution, records).values())
-        _edit(execution, records, repaired.edit, user, reason)
+        _edit(execution, keys, repaired.edit, user, reason)
         said: dict[str, Any] = {}
         for alias, one in repaired.steps.items():
             said = overrides.merged(said, overrides.for_records(alias, [str(key) for key in keys], one))
-        rerun = [alias for step in repaired.steps for alias in _from(plan, step)]
+        rerun = [alias for step in repaired.steps for alias in rerun_from(plan, step)]
         retried = go_on(
             execution, user=user, records=keys, repeat_interrupted=True, overrides=said, rerun=sorted(set(rerun))
         )
@@ -182,25 +181,44 @@ def _go_on(
     return retried
 
 
-def _edit(execution: Execution, records: list[str], edit: Mapping[str, Any], user: Any, reason: str) -> None:
+def _check_failed_at(execution: Execution, step: str, records: Sequence[str]) -> None:
+    """Raise NotInterrupted for the first record that did not fail at the step. Two queries."""
+    keys = modifications.keys_of(execution, list(records))
+    failed = ExecutionFrame.objects.filter(execution=execution, status="failed", record__in=keys.values())
+    at = dict(failed.order_by("id").values_list("record_id", "at_step"))
+    for record_id, key in keys.items():
+        if at.get(key) != step:
+            raise NotInterrupted(step, f"not where {record_id} failed")
+
+
+def _edit(execution: Execution, keys: Sequence[UUID], edit: Mapping[str, Any], user: Any, reason: str) -> None:
+    """Edit all of the records or, raising what the first of them refuses, none. Two queries."""
     if not edit:
         return
     jsontools.dumps(edit)
+    origin = Origin(ChangeSource.API, actor_id=getattr(user, "pk", None), reason=reason)
     operations = [set_at(parse_path(path), value) for path, value in edit.items()]
-    data = WorkflowData(execution.workflow, user, source=ChangeSource.API, reason=reason)
-    for record_id in sorted(records):
-        data.records.patch(record_id, operations)
+    outcomes = Changes(execution.workflow_id, origin).patch(keys, operations)
+    if len(outcomes) < len(set(keys)):
+        raise ModificationRefused("edit", "elements of an array are no records of the workflow; change a step instead")
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
 
 
-def _from(plan: Plan, alias: str) -> list[str]:
-    """The step and those after it in its frame that may simply be run again."""
-    frame = _walked_with(plan, alias)
-    order = list(plan.steps)
-    later = order[order.index(alias) + 1 :]
-    return [alias, *(one for one in later if _walked_with(plan, one) == frame and _may_rerun(plan.steps[one]))]
+def rerun_from(plan: Plan, alias: str) -> list[str]:
+    """Return the step and those after it in its walk that are run again when it is changed: all but effects and waits."""
+    later = walked_with(plan, alias)
+    return [alias, *(one for one in later[later.index(alias) + 1 :] if _may_rerun(plan.steps[one]))]
 
 
-def _walked_with(plan: Plan, alias: str) -> str | None:
+def walked_with(plan: Plan, alias: str) -> list[str]:
+    """Return the steps that are walked in the same frame as this one, itself among them, in the order of the document."""
+    around = _iterate_around(plan, alias)
+    return [one for one in plan.steps if _iterate_around(plan, one) == around]
+
+
+def _iterate_around(plan: Plan, alias: str) -> str | None:
     """The iterate whose frames walk the step, None for the root."""
     parent = plan.steps[alias].parent_alias
     while parent is not None and plan.steps[parent].iterate is None:

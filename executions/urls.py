@@ -12,6 +12,7 @@ from executions.views import (
     notifications,
     prompts,
     record_edits,
+    record_repair,
     records,
     replay,
     shadow,
@@ -79,4 +80,7 @@ urlpatterns = [
     path("records/<uuid:pk>/status/", record_edits.record_move, name="record_move"),
     path("records/<uuid:pk>/delete/", record_edits.record_delete, name="record_delete"),
     path("records/<uuid:pk>/retry/", actions.record_retry, name="record_retry"),
+    path("records/<uuid:pk>/repair/", record_repair.record_repair, name="record_repair"),
+    path("records/<uuid:pk>/pause/", actions.record_pause, name="record_pause"),
+    path("records/<uuid:pk>/resume/", actions.record_resume, name="record_resume"),
 ]

@@ -23,6 +23,7 @@ from executions.queries.stories import (
     record_story,
     runs_of,
     walk_of,
+    walking,
 )
 from executions.queries.timeline import Timeline, journal_page, timeline
 
@@ -60,5 +61,6 @@ __all__ = [
     "timeline",
     "tried_of_workflow",
     "walk_of",
+    "walking",
     "with_records",
 ]

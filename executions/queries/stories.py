@@ -14,7 +14,8 @@ from director import paging
 from executions.errors import StepNotFound
 from executions.models import Execution, ExecutionFrame, ExecutionStep
 from executions.queries.history import Line, lines_of
-from executions.states import StepStatus
+from executions.refusals import NotWalked
+from executions.states import EXECUTION_TERMINAL, FRAME_OPEN, StepStatus
 from records.masking import mask_tree
 from records.models import ChangeKind, RecordChange, WorkflowRecord
 from workflows.flow import store_path
@@ -227,6 +228,16 @@ def runs_of(record: WorkflowRecord) -> list[ExecutionFrame]:
     """Return the newest walks of the record with their executions. One query, on index frame_by_record."""
     frames = ExecutionFrame.objects.filter(record=record).select_related("execution", "execution__version")
     return list(frames.order_by("-pk")[:RUNS_SHOWN])
+
+
+def walking(record: WorkflowRecord) -> ExecutionFrame:
+    """Return the open walk of the record in a run that is not over, with its execution; raises NotWalked. One query."""
+    frames = ExecutionFrame.objects.filter(record=record, status__in=FRAME_OPEN)
+    open_runs = frames.exclude(execution__status__in=EXECUTION_TERMINAL).select_related("execution__workflow")
+    found = open_runs.order_by("-pk").first()
+    if found is None:
+        raise NotWalked(record.record_id)
+    return found
 
 
 # --- one step ---------------------------------------------------------------------------------------------------------

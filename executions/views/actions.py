@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from director.errors import DirectorError
 from executions.models import Execution, TriggerType
+from executions.queries import walking
 from executions.queries.causes import FIRST
 from executions.repair import retry_group
 from executions.retry import Retried, retry_failed, retry_records
@@ -70,7 +71,7 @@ def workflow_run(request: HttpRequest, *, slug: str) -> tuple[str, Said]:
 def execution_retry(request: HttpRequest, *, number: int) -> tuple[str, Said]:
     """Retry the run's failed records."""
     retried = retry_failed(get_execution_for(request.user, number), user=request.user, reason=_reason(request))
-    return _execution_url(retried.executions[0]), _said(retried)
+    return _execution_url(retried.executions[0]), told_of(retried)
 
 
 @_action
@@ -78,7 +79,25 @@ def record_retry(request: HttpRequest, *, pk: UUID) -> tuple[str, Said]:
     """Retry one record from the step at which it failed."""
     record = get_record_for(request.user, pk)
     retried = retry_records(record.workflow_id, user=request.user, records=[record.pk], reason=_reason(request))
-    return _back(request), _said(retried, record.record_id)
+    return _back(request), told_of(retried, record.record_id)
+
+
+@_action
+def record_pause(request: HttpRequest, *, pk: UUID) -> tuple[str, Said]:
+    """Hold one record back at its next step, in the run that works on it."""
+    record = get_record_for(request.user, pk)
+    execution = walking(record).execution
+    control.pause(execution, user=request.user, reason=_reason(request), records=[record.record_id])
+    return _back(request), f"{record.record_id} pauses at its next step"
+
+
+@_action
+def record_resume(request: HttpRequest, *, pk: UUID) -> tuple[str, Said]:
+    """Let one record go on, also out of a run that is paused as a whole."""
+    record = get_record_for(request.user, pk)
+    execution = walking(record).execution
+    control.resume(execution, user=request.user, reason=_reason(request), records=[record.record_id])
+    return _back(request), f"{record.record_id} goes on"
 
 
 @_action
@@ -87,7 +106,7 @@ def cause_retry(request: HttpRequest, *, slug: str, cause: str) -> tuple[str, Sa
     workflow = get_workflow_for(request.user, slug)
     failed = records_failed_with(workflow.pk, messages_of([workflow.pk], cause))[: _first(request)]
     retried = retry_records(workflow.pk, user=request.user, records=failed, reason=_reason(request), cause=cause)
-    return _back(request), _said(retried)
+    return _back(request), told_of(retried)
 
 
 @_action
@@ -95,7 +114,7 @@ def group_retry(request: HttpRequest, *, number: int, cause: str) -> tuple[str, 
     """Retry the records of a run that failed with one cause, or the first few of them."""
     execution = get_execution_for(request.user, number)
     done = retry_group(execution, cause, first=_first(request), user=request.user, reason=_reason(request))
-    return _execution_url(execution), _said(done.retried)
+    return _execution_url(execution), told_of(done.retried)
 
 
 def _first(request: HttpRequest) -> int | None:
@@ -106,7 +125,7 @@ def _reason(request: HttpRequest) -> str:
     return request.POST.get("reason", "").strip()[:REASON_CHARACTERS]
 
 
-def _said(retried: Retried, what: str = "") -> Said:
+def told_of(retried: Retried, what: str = "") -> Said:
     """In words and with a link to exactly these records."""
     what = what or (f"{retried.records:,} records" if retried.records != 1 else "1 record")
     verb = "are" if retried.records != 1 else "is"

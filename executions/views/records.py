@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +12,11 @@ from django.views.decorators.http import require_GET
 
 from director.errors import DirectorError
 from director.htmx import render_page
-from executions.models import Execution, ExecutionFrame
+from executions.models import Control, Execution, ExecutionFrame
 from executions.queries import History, history_of, record_story, runs_of
+from executions.states import EXECUTION_TERMINAL, FRAME_OPEN, WaitingFor
 from executions.views.record_tree import form_for, tree_of
+from executions.views.repair_form import repair_context
 from records.masking import mask_tree
 from records.models import RecordSearch, WorkflowRecord
 from records.page_queries import get_record_for
@@ -23,6 +26,7 @@ from workflows.flow import Flow, flow_of
 
 STORY_CHOICES = (("", "All"), ("errors", "Errors"), ("people", "People"), ("data", "Data changes"))
 FRAGMENTS = {
+    "rec-repair": "records/_record_repair.html",
     "rec-story": "records/_record_story.html",
     "rec-data": "records/_record_data.html",
     "rec-values": "records/_record_values.html",
@@ -89,6 +93,8 @@ def record_context(request: HttpRequest, record: WorkflowRecord, **over: Any) ->
         "tab": request.GET.get("tab", "fields"),
         "story_choices": STORY_CHOICES,
         "raw": raw(record),
+        **control_of(record, runs),
+        **repair_context(request, record, last),
         "is_held": record.status in HELD,
         "may_skip": may_move(record.status, RecordStatus.SKIPPED) and record.status != RecordStatus.SKIPPED,
         "may_complete": may_move(record.status, RecordStatus.COMPLETE) and record.status != RecordStatus.COMPLETE,
@@ -96,6 +102,17 @@ def record_context(request: HttpRequest, record: WorkflowRecord, **over: Any) ->
         **_origin(record),
         **_data(request, history_of(record), over),
     }
+
+
+def control_of(record: WorkflowRecord, runs: Sequence[ExecutionFrame]) -> dict[str, bool]:
+    """Whether the record can be held back or let go on in a run that works on it."""
+    open_walks = (run for run in runs if run.status in FRAME_OPEN and run.execution.status not in EXECUTION_TERMINAL)
+    walk = next(open_walks, None)
+    if walk is None:
+        return {"may_pause": False, "may_resume": False}
+    named = str(record.pk) in walk.execution.breakpoints.get("records", ())
+    held = named or walk.waiting_for == WaitingFor.PAUSE or walk.execution.control == Control.PAUSE
+    return {"may_pause": not held, "may_resume": held}
 
 
 def _at_step(record: WorkflowRecord, last: ExecutionFrame | None) -> str:

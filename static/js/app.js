@@ -3,6 +3,7 @@ import "./theme.js";
 import "./dialogs.js";
 import "./menus.js";
 import "./confirmed.js";
+import "./json_editor.js";
 import "./selection.js";
 import "./jump.js";
 import "./keys.js";
