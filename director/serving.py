@@ -39,6 +39,7 @@ def running(*, host: str, port: int, workers: int, say: Say) -> Iterator[str]:
     with only_one_in(settings.DATA_DIR, url):
         check_port(host, port)
         call_command("migrate", interactive=False, verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
         environment = {"DIRECTOR_URL": os.environ.get("DIRECTOR_URL") or url}
         with Supervisor(children(host, port, workers), say=say, environment=environment):
             wait_for_web(host, port)

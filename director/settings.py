@@ -187,7 +187,12 @@ SIGNIN_LINK_MAX_AGE_SECONDS = 15 * 60
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 ICONS_DIR = BASE_DIR / "templates/vendor/icons"  # outline SVGs, read by the template tag `icon`
-WHITENOISE_USE_FINDERS = True  # served from where they lie: nothing to collect before the first start
+STATIC_ROOT = DATA_DIR / "static"  # filled by `manage.py up`
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "director.assets.HashedAssets"},
+}
+WHITENOISE_USE_FINDERS = True  # what was not collected is served from where it lies
 WHITENOISE_AUTOREFRESH = DEBUG
 
 DIRECTOR_MAX_BODY_BYTES = env.integer("DIRECTOR_MAX_BODY_BYTES", 10_000_000)  # of a request, without its files

@@ -5,6 +5,7 @@
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 INSTALL = ["install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+SOURCE_MAP = re.compile(rb"^(//|/\*)# sourceMappingURL=.*$", re.MULTILINE)  # names a file that is not copied
 
 
 def npm() -> list[str]:
@@ -30,7 +32,7 @@ def copy(source: str, target: Path, modules: Path) -> None:
     """Copy `source` (a file, or a pattern filling the folder `target`) out of node_modules."""
     if "*" not in source:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(modules / source, target)
+        target.write_bytes(SOURCE_MAP.sub(b"", (modules / source).read_bytes()))
         return
     files = list(modules.glob(source))
     if not files:

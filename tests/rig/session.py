@@ -18,6 +18,8 @@ def prepare_environment() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="director-test-"))
     folder.chmod(0o711)  # as root, PostgreSQL runs as another account that must get through
     data = folder / "data"
+    Path(data, "static").mkdir(parents=True)  # nothing is collected: files are served from where they lie
+    data.chmod(0o711)
     atexit.register(_clean_up, data)
     os.environ["DIRECTOR_DATA_DIR"] = str(data)
     return data
