@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from executions.models import Execution, ExecutionFrame
 from executions.queries.progress import Progress as RunProgress
 from executions.queries.progress import progress
 from executions.states import EXECUTION_TERMINAL
+from records.masking import mask_tree
+from workflows.expressions.values import to_text
 
 INTERVAL_SECONDS = 0.1
 STYLES = {"complete": "green", "failed": "bold red", "waiting": "yellow", "skipped": "dim", "cancelled": "dim"}
@@ -46,16 +49,16 @@ def outcome_table(execution: Execution) -> Table:
     frames = ExecutionFrame.objects.filter(execution=execution, parent__isnull=False).select_related("record")
     for frame in frames.order_by("id")[:TABLE_ROWS]:
         name = frame.record.record_id if frame.record else "(deleted)"
-        status = f"[{STYLES.get(frame.status, 'blue')}]{frame.status}[/]"
-        table.add_row(name, status, frame.at_step, _happened(frame))
+        cells = (Text(frame.status, STYLES.get(frame.status, "blue")), frame.at_step or "-", Text(_happened(frame)))
+        table.add_row(Text(name), *cells)  # Text: brackets in what people wrote are no mark-up
     return table
 
 
 def _happened(frame: ExecutionFrame) -> str:
     if frame.error:
         return str(frame.error["message"])
-    found = frame.record.data.get("vars", {}) if frame.record else {}
-    return ", ".join(f"{key} {value}" for key, value in found.items())[:120]
+    found = mask_tree(frame.record.data.get("vars", {})) if frame.record else {}
+    return ", ".join(f"{key} {to_text(value)}" for key, value in found.items())[:120]
 
 
 def counts_add_up(execution: Execution) -> bool:

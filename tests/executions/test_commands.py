@@ -12,6 +12,7 @@ from rich.console import Console
 from director.management.commands import demo
 from executions import watching
 from executions.models import Execution
+from records.models import WorkflowRecord
 from tests.executions.running import drive, email, publish, start
 from tests.rig.processes import environment
 from workflows.models import Workflow
@@ -148,6 +149,25 @@ def test_the_benchmark_walks_all_its_records_and_removes_them_again(empty_redis,
     assert (result["records"], result["complete"], result["failed"]) == (300, 297, 3)
     assert result["flushes"] > 0
     assert not Execution.objects.exists()
+
+
+def test_the_outcome_shows_what_records_say_as_it_is_and_secrets_masked():
+    workflow = publish(TOUCH)
+    record = email(workflow, 1)
+    execution = drive(start(workflow))
+    data = {**record.data, "vars": {"note": "[/red] of {b}", "api_key": "sk-1234567", "lines": {"n": 1}}}
+    WorkflowRecord.objects.filter(pk=record.pk).update(data=data)
+
+    console = Console(file=StringIO(), width=200)
+    console.print(watching.outcome_table(execution))
+
+    (line,) = [line for line in console.file.getvalue().splitlines() if "email_001" in line]
+    assert [cell.strip() for cell in line.split("│")[1:-1]] == [
+        "email_001",
+        "complete",
+        "-",
+        'note [/red] of {b}, lines {"n":1}, api_key ••••••••',
+    ]
 
 
 def test_the_summary_of_a_run_without_records_says_so():

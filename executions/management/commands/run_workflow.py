@@ -11,6 +11,7 @@ from typing import Any
 from celery import current_app
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
+from rich.text import Text
 
 from director.errors import DirectorError
 from executions.models import Execution, TriggerType
@@ -55,7 +56,7 @@ class Command(BaseCommand):
         console.print(outcome_table(execution))
         console.print(summary(execution))
         if execution.error:
-            console.print(f"[bold red]{execution.error['message']}[/]")
+            console.print(Text(execution.error["message"], "bold red"))
         return 0 if counts_add_up(execution) else 1
 
 
