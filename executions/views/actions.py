@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from director.errors import DirectorError
+from executions import control
 from executions.models import Execution, TriggerType
 from executions.queries import walking
 from executions.queries.causes import FIRST
