@@ -9,6 +9,7 @@ from executions.models import Execution, ExecutionFrame, ExecutionSlice, Executi
 from records.models import WorkflowRecord
 from tests.executions.running import publish
 from tests.rig.step_types import lines
+from tests.rig.waiting import wait_for
 from workflows.models import Workflow
 
 INSERT = """
@@ -55,7 +56,9 @@ def assert_nothing_lost_and_nothing_twice(execution: Execution, count: int, fold
     assert sum(frames.values()) == execution.records_total == count
     assert set(frames) <= {"complete", "failed"}
     assert not WorkflowRecord.objects.filter(frame_id__isnull=False).exists()
-    assert not ExecutionSlice.objects.filter(execution=execution).exists()
+    wait_for(
+        lambda: not ExecutionSlice.objects.filter(execution=execution).exists(), what="those that came late to leave"
+    )
     settled = Counter(
         ExecutionStep.objects.filter(execution=execution, status="complete").values_list("frame_id", "alias")
     )
