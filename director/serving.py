@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,19 +23,39 @@ from director.errors import SetupError
 from director.supervisor import Child, Say, Supervisor
 
 WEB_START_SECONDS = 60.0
+MAX_PORT = 65535
 COLOURS = {"director": "1", "web": "36", "beat": "35"}
 WORKER_COLOURS = ("32", "33", "34", "92", "93", "94")
 ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104  (compared with, not bound to)
+
+
+def add_arguments(parser: ArgumentParser, *, workers: int) -> None:
+    """Add what `up` and `demo` both take."""
+    parser.add_argument("--port", type=_port, default=8000, help="the port to listen on (default: 8000)")
+    parser.add_argument("--workers", type=_count, default=workers, help=f"worker processes (default: {workers})")
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) <= MAX_PORT):
+        raise ArgumentTypeError(f"{text} is no port; choose a number from 1 to {MAX_PORT}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise ArgumentTypeError(f"{text} is no number of workers; at least one is needed to walk anything")
+    return int(text)
 
 
 @contextmanager
 def running(*, host: str, port: int, workers: int, say: Say) -> Iterator[str]:
     """Yield the address of a migrated Director with web, workers and beat up; all of it is stopped at the end.
 
-    SIGTERM becomes KeyboardInterrupt, so that both ways of stopping take the same path. Raises SetupError when the port
-    or the data folder is taken.
+    SIGTERM becomes KeyboardInterrupt, so that both ways of stopping take the same path; SIGINT too where a script that
+    started us in the background had it ignored. Raises SetupError when the port or the data folder is taken.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     url = f"http://{'localhost' if host in {'127.0.0.1', *ANY_ADDRESS} else host}:{port}"
     with only_one_in(settings.DATA_DIR, url):
         check_port(host, port)
@@ -66,7 +87,7 @@ def check_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            way_out = f"Choose another one, as in --port {port + 1}."
+            way_out = f"Choose another one, as in --port {port + 1 if 1024 <= port < MAX_PORT else 8001}."
             raise SetupError(f"Port {port} on {host} cannot be used: {error.strerror}. {way_out}") from error
 
 

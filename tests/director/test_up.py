@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from director.embedded.layout import Layout
 from director.embedded.servers import answers
@@ -61,6 +62,15 @@ def test_one_command_runs_everything_and_one_ctrl_c_stops_it(data: Path):
         assert not accepts(port)
         assert not answers(Layout.of(data).postgres_socket)
         assert not answers(Layout.of(data).redis_socket)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(["--port", "99999"], "99999 is no port; choose a number from 1 to 65535"), (["--workers", "0"], "at least one")],
+)
+def test_numbers_that_cannot_be_meant_are_refused(arguments: list[str], told: str):
+    with pytest.raises(CommandError, match=told):
+        call_command("up", *arguments)
 
 
 def test_an_occupied_port_is_refused_with_the_way_out(data: Path):

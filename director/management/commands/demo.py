@@ -31,8 +31,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--once", action="store_true", help="stop after the outcome; exit code 0 only when the counts add up"
         )
-        parser.add_argument("--port", type=int, default=8000, help="the port to listen on (default: 8000)")
-        parser.add_argument("--workers", type=int, default=2, help="worker processes (default: 2)")
+        serving.add_arguments(parser, workers=2)
 
     def handle(self, *, once: bool, port: int, workers: int, **options: Any) -> None:
         console = Console(no_color=options["no_color"])

@@ -17,8 +17,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
-        parser.add_argument("--port", type=int, default=8000, help="the port to listen on (default: 8000)")
-        parser.add_argument("--workers", type=int, default=min(os.cpu_count() or 1, 4), help="worker processes")
+        serving.add_arguments(parser, workers=min(os.cpu_count() or 1, 4))
         parser.add_argument("--data-dir", help="the folder for everything kept between runs (default: .director)")
 
     def handle(self, *, host: str, port: int, workers: int, **options: Any) -> None:
