@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -72,6 +72,11 @@ class Decoder(json.JSONDecoder):
 
     def decode(self, text: str, *_: Any) -> Any:
         return orjson.loads(text)
+
+
+def pointer(keys: Iterable[str | int]) -> str:
+    """Return the JSON pointer (RFC 6901) made of `keys`."""
+    return "".join(f"/{str(key).replace('~', '~0').replace('/', '~1')}" for key in keys)
 
 
 def unstorable(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

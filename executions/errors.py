@@ -4,7 +4,7 @@ ExecutionError
   ExecutionNotFound 404 · StepNotFound 404 · NothingToRetry 409 · NotPublished 409 · InvalidTransition 409
       IdempotencyConflict 422
   PromptNotFound 404 · PromptNotYours 403 · PromptAnswered 409 · PromptClosed 409 · AnswerInvalid 422 · PromptLinkExpired 410
-  NotificationNotFound 404
+  PromptFileNotFound 404 · NotificationNotFound 404
   StepTimedOut · StepInterrupted · ValueTooLarge · IterateStopped · NotAList · WorkerKilled   (recorded on a step or a record)
   FileNotWritten · MailFailed   (recorded on a step or a record)
   LeaseLost (ours only)
@@ -276,6 +276,19 @@ class LeaseLost(ExecutionError):
     """The slice was given up for dead and its frames went to others; nothing it still wants to write may land."""
 
     code = "lease_lost"
+
+
+class PromptFileNotFound(ExecutionError):
+    code = "prompt_file_not_found"
+    http_status = 404
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+    @property
+    def message(self) -> str:
+        return f"No file came with the answer as {self.field}."
 
 
 class NotificationNotFound(ExecutionError):

@@ -15,7 +15,9 @@ import jsonschema_rs
 
 from director import jsontools
 from director.errors import did_you_mean
+from director.jsontools import pointer
 from executions import uploads
+from executions.errors import AnswerInvalid
 from records.masking import is_sensitive
 
 Problem = dict[str, str]  # {"pointer", "detail", "code"}; pointers lead into {"action", "data", "comment"}
@@ -68,6 +70,11 @@ class Field:
         return "" if self.value is None else str(self.value)
 
     @property
+    def kept(self) -> str:
+        """The file that is stored already, as the form sends it again."""
+        return jsontools.dumps(self.value).decode() if isinstance(self.value, Mapping) else ""
+
+    @property
     def chosen(self) -> list[str]:
         """The choices that are taken, as they stand in the form."""
         values = self.value if isinstance(self.value, list) else [self.value]
@@ -86,16 +93,22 @@ def problems(schema: Mapping[str, Any], data: Mapping[str, Any], *, root: str = 
     return list(found.values())
 
 
-def foreign_files(schema: Mapping[str, Any], data: Mapping[str, Any], prompt: str) -> list[Problem]:
-    """Return a problem for each file that was not uploaded for this prompt: a path is no permission to read it."""
-    found = []
+def file_problems(schema: Mapping[str, Any], data: Mapping[str, Any], prompt: str) -> list[Problem]:
+    """Return where an answer names a file that was not uploaded for this prompt, or is none that the field takes."""
+    found: list[Problem] = []
     for name, one in applicable(schema, data)[0].items():
-        value = data.get(name)
-        path = value.get("path") if isinstance(value, Mapping) and one.get("format") == "file" else None
-        if isinstance(path, str) and not uploads.is_of(prompt, path):
-            detail = "This file was not uploaded for this prompt. Send it along with the answer."
-            found.append({"pointer": f"/data{_pointer([name])}", "detail": detail, "code": "file"})
+        if one.get("format") == "file" and isinstance(data.get(name), Mapping):
+            found += uploads.stored_problems(prompt, name, one, data[name])
     return found
+
+
+def file_field(schema: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the schema of the field that takes a file; raises AnswerInvalid, naming those that there are."""
+    files = {key: one for key, one in every_field(schema).items() if one.get("format") == "file"}
+    if name not in files:
+        detail = f"There is no field {name} that takes a file.{did_you_mean(name, files)}"
+        raise AnswerInvalid([{"pointer": f"/data{pointer([name])}", "detail": detail, "code": "unknown"}])
+    return files[name]
 
 
 def _unknown(
@@ -107,7 +120,7 @@ def _unknown(
     for name in data:
         if name not in known:
             detail = f"There is no such field here.{did_you_mean(name, known)}"
-            yield {"pointer": root + _pointer([name]), "detail": detail, "code": "unknown"}
+            yield {"pointer": root + pointer([name]), "detail": detail, "code": "unknown"}
 
 
 def _invalid(schema: Mapping[str, Any], data: Mapping[str, Any], root: str) -> Iterator[Problem]:
@@ -117,7 +130,7 @@ def _invalid(schema: Mapping[str, Any], data: Mapping[str, Any], root: str) -> I
             continue  # told better by `_unknown`
         if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required):
             path = [*path, error.kind.property]
-        yield {"pointer": root + _pointer(path), "detail": _sentence(rule, error), "code": rule}
+        yield {"pointer": root + pointer(path), "detail": _sentence(rule, error), "code": rule}
 
 
 def _sentence(rule: str, error: jsonschema_rs.ValidationError) -> str:
@@ -165,10 +178,6 @@ def _with_files(schema: Any) -> Any:
     if schema.get("format") == "file":
         return FILE
     return {key: value if key in ("default", "const", "enum") else _with_files(value) for key, value in schema.items()}
-
-
-def _pointer(keys: Iterable[str | int]) -> str:
-    return "".join(f"/{str(key).replace('~', '~0').replace('/', '~1')}" for key in keys)
 
 
 # --- which fields apply -----------------------------------------------------------------------------------------------
@@ -295,7 +304,7 @@ def _field(name: str, one: Mapping[str, Any], value: Any, *, required: bool, app
     return Field(
         name=name,
         kind=kind,
-        label=str(one.get("title") or name.replace("_", " ").capitalize()),
+        label=label_of(name, one),
         hint=str(one.get("description") or ""),
         required=required,
         value=None if kind == "password" else value,
@@ -305,6 +314,11 @@ def _field(name: str, one: Mapping[str, Any], value: Any, *, required: bool, app
         applies=applies,
         error=error,
     )
+
+
+def label_of(name: str, one: Mapping[str, Any]) -> str:
+    """Return what the field is called on the page."""
+    return str(one.get("title") or name.replace("_", " ").capitalize())
 
 
 Choices = tuple[tuple[str, str], ...]
@@ -362,11 +376,13 @@ def _attributes(kind: str, one: Mapping[str, Any]) -> dict[str, Any]:
         whole = _types(one) == {"integer"}
         step = one.get("multipleOf", 1 if whole else "any")
         found = {"min": one.get("minimum"), "max": one.get("maximum"), "step": step}
+    elif kind == "file":
+        found = {"accept": ",".join(one.get(uploads.ACCEPT, ()))}
     elif kind in ("text", "textarea", "email", "url"):
         found = {"minlength": one.get("minLength"), "maxlength": one.get("maxLength")}
     else:
         found = {}
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if value not in (None, "")}
 
 
 def read(schema: Mapping[str, Any], sent: Any, files: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from executions import events
+from executions import events, uploads
 from executions.models import HumanPrompt
 from executions.nudge import nudge_on_commit
 from executions.prompt_people import people_of
@@ -25,7 +25,9 @@ def resolved_on_commit(prompts: Sequence[HumanPrompt]) -> None:
 
 
 def resolved(prompts: Sequence[HumanPrompt]) -> None:
-    """Tell the pages of everyone who was asked, and of those who watch the runs."""
+    """Tell the pages of everyone who was asked, and of those who watch the runs. What was uploaded in vain goes."""
+    for prompt in prompts:
+        uploads.remove_unused(str(prompt.pk), prompt.answer)
     events.send_all(_messages("prompt.resolved", prompts, people_of(prompts)))
 
 

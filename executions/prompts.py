@@ -7,23 +7,25 @@ a cancel come one after the other and the first of them decides.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.core.files.uploadedfile import UploadedFile
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from director import jsontools
 from director.errors import DirectorError, did_you_mean
-from executions import prompt_fields, prompt_news
+from executions import prompt_fields, prompt_news, uploads
 from executions.errors import (
     AnswerInvalid,
     PromptAmbiguous,
     PromptAnswered,
     PromptClosed,
+    PromptFileNotFound,
     PromptNotFound,
     PromptNotYours,
 )
@@ -140,15 +142,30 @@ def answer(
     data = dict(data or {})
     with transaction.atomic():
         locked = _locked(prompt)
-        _require_open(locked, user)
-        if why := why_not(locked, user):
-            raise PromptNotYours(locked.title, why)
+        _require_may_answer(locked, user)
         _require_valid(locked, action, data, comment)
         PromptAnswer.objects.create(prompt=locked, user=user, action=action, data={"fields": data, "comment": comment})
         taken = _decided(locked, user, action, data, comment)
         if taken.decided:
             prompt_news.resolved_on_commit([locked])
     return taken
+
+
+def upload(prompt: HumanPrompt, *, user: Any, field: str, file: UploadedFile[Any]) -> dict[str, Any]:
+    """Keep a file for the prompt and return `{path, name, size}`, which an answer gives as the field's value.
+
+    Raises what `answer` raises of who and when, and AnswerInvalid for a file that the field does not take.
+    """
+    _require_may_answer(prompt, user)
+    return uploads.store(str(prompt.pk), field, prompt_fields.file_field(prompt.schema, field), file)
+
+
+def file_of(prompt: HumanPrompt, field: str) -> tuple[str, Iterator[bytes]]:
+    """Return name and content of the file that came with the answer; raises PromptFileNotFound."""
+    found = uploads.read(str(prompt.pk), (prompt.answer or {}).get("fields", {}).get(field))
+    if found is None:
+        raise PromptFileNotFound(field)
+    return found
 
 
 def answer_many(
@@ -184,12 +201,14 @@ def why_closed(prompt: HumanPrompt) -> DirectorError | None:
     return _answered(prompt) if prompt.status == PromptStatus.ANSWERED else PromptClosed(prompt.title, prompt.status)
 
 
-def _require_open(prompt: HumanPrompt, user: Any) -> None:
+def _require_may_answer(prompt: HumanPrompt, user: Any) -> None:
     if closed := why_closed(prompt):
         raise closed
     own = PromptAnswer.objects.filter(prompt=prompt, user=user).first() if prompt.quorum > 1 else None
     if own is not None:
         raise PromptAnswered(prompt.title, "You", own.at, _label(prompt, own.action))
+    if why := why_not(prompt, user):
+        raise PromptNotYours(prompt.title, why)
 
 
 def _answered(prompt: HumanPrompt) -> PromptAnswered:
@@ -210,7 +229,7 @@ def _require_valid(prompt: HumanPrompt, action: str, data: Mapping[str, Any], co
         found.append({"pointer": "", "detail": f"{reason[0]} {reason[1]}.", "code": "value_invalid"})
     else:
         found += prompt_fields.problems(prompt.schema, data)
-        found += prompt_fields.foreign_files(prompt.schema, data, str(prompt.pk))
+        found += prompt_fields.file_problems(prompt.schema, data, str(prompt.pk))
     if found:
         raise AnswerInvalid(found)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from math import ceil
 from typing import Any
@@ -20,6 +20,7 @@ from rest_framework.response import Response
 
 from director.api.errors import BodyInvalid, BodyMalformed, BodyTooLarge, Fault
 from director.errors import DirectorError
+from director.jsontools import pointer
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:director:problem:"
@@ -39,11 +40,6 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
     if problem["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("api request failed", exc_info=error, extra={"path": problem["instance"]})
     return Response(problem, problem["status"], headers=_headers(error), content_type=MEDIA_TYPE)
-
-
-def pointer(keys: Iterable[str | int]) -> str:
-    """Return the JSON pointer (RFC 6901) made of `keys`."""
-    return "".join(f"/{str(key).replace('~', '~0').replace('/', '~1')}" for key in keys)
 
 
 def faults_of(detail: Any, place: tuple[str | int, ...] = ()) -> Iterator[Fault]:

@@ -11,9 +11,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from director.api.errors import BodyInvalid, Fault, HeaderInvalid, ParameterInvalid, VersionChanged
-from director.api.problems import faults_of, pointer
+from director.api.problems import faults_of
 from director.errors import DirectorError, did_you_mean
-from director.jsontools import UNSTORABLE
+from director.jsontools import UNSTORABLE, pointer
 
 Shape = type[serializers.Serializer[Any]]
 KEY = re.compile(r'"(?P<quoted>[\x20\x21\x23-\x7e]{1,255})"|(?P<bare>[\x21\x23-\x7e]{1,255})')

@@ -8,6 +8,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
+from django.utils.http import content_disposition_header
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
@@ -49,7 +50,8 @@ def streamed(
     The web process is asynchronous and would take a plain iterator into memory as a whole: it gets one of its own kind.
     """
     content = _one_by_one(parts) if isinstance(getattr(request, "_request", request), ASGIRequest) else parts
-    headers = {"Content-Disposition": f'attachment; filename="{file_name}"', "X-Accel-Buffering": "no"}
+    disposition = content_disposition_header(as_attachment=True, filename=file_name) or ""
+    headers = {"Content-Disposition": disposition, "X-Accel-Buffering": "no"}
     return StreamingHttpResponse(content, content_type=content_type, headers=headers)
 
 

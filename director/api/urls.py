@@ -90,5 +90,6 @@ urlpatterns = [
     path("prompts", prompts.Prompts.as_view(), name="api-prompts"),
     path("prompts/<str:prompt>", prompts.PromptDetail.as_view(), name="api-prompt"),
     path("prompts/<str:prompt>/answer", prompts.Answer.as_view()),
+    path("prompts/<str:prompt>/files/<name:field>", prompts.Files.as_view()),
     re_path(r"^(?P<rest>[\s\S]+)$", views.other_address),
 ]

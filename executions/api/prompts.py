@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from director.api.paging import PageQuery, page_of
 from director.api.reading import read_body, read_query
+from director.api.renderers import streamed
 from director.api.schema import page_shape
 from executions import prompts
 from executions.models import HumanPrompt, PromptStatus
@@ -153,6 +157,44 @@ class Answer(APIView):
         """Answer the prompt; its record goes on within a second. 409 tells who was first."""
         found = prompts.get_prompt_for(request.user, prompt)
         return _answer(request, found, read_body(request, AnswerSerializer))
+
+
+class StoredFileSerializer(serializers.Serializer[Any]):
+    """A file that was taken; the whole object is what an answer gives as the field's value."""
+
+    path = serializers.CharField()
+    name = serializers.CharField()
+    size = serializers.IntegerField()
+
+
+class FileSerializer(serializers.Serializer[Any]):
+    """A file for a field of `format: file`, up to 50 MB or what the field says."""
+
+    file = serializers.FileField(allow_empty_file=True)
+
+
+class Files(APIView):
+    """The file of a field."""
+
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        operation_id="upload_prompt_file",
+        request={"multipart/form-data": FileSerializer},
+        responses={201: StoredFileSerializer},
+    )
+    def post(self, request: Request, prompt: str, field: str) -> Response:
+        """Take in a file; the answer then names it. What no answer names is removed when the prompt is decided."""
+        found = prompts.get_prompt_for(request.user, prompt)
+        asked = read_body(request, FileSerializer)
+        stored = prompts.upload(found, user=request.user, field=field, file=asked["file"])
+        return Response(stored, status.HTTP_201_CREATED)
+
+    @extend_schema(operation_id="get_prompt_file", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    def get(self, request: Request, prompt: str, field: str) -> StreamingHttpResponse:
+        """Return the file that came with the answer, for whoever may see the prompt."""
+        name, content = prompts.file_of(prompts.get_prompt_for(request.user, prompt), field)
+        return streamed(request, content, "application/octet-stream", name)
 
 
 class Respond(APIView):

@@ -10,7 +10,7 @@ from django.db import connection
 
 from connectors.effects import Effect
 from director.errors import did_you_mean
-from executions import prompt_fields
+from executions import prompt_fields, uploads
 from executions.prompt_people import members
 from executions.prompt_secrets import secrets_for, without_secrets
 from executions.step_types.people import People, names_in, people_named
@@ -207,6 +207,8 @@ def _schema(config: Mapping[str, Any], alias: str) -> dict[str, Any]:
         check_schema(schema)
     except SchemaInvalid as error:
         raise StepFailed(f"The fields of step {alias} are not a JSON Schema: {error.message}") from error
+    for place, problem in _file_problems(schema):
+        raise StepFailed(f"{place} {problem}.")
     sure = config.get("confidence") or {}
     properties = schema.get("properties", {})
     told = {
@@ -296,6 +298,8 @@ def _schema_problems(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "fields", "must be the schema of an object: `type: object` with `properties`"
         return
     known = prompt_fields.every_field(fields)
+    if not _has_template(fields):
+        yield from _file_problems(fields)
     for name in config.get("order") or ():
         if name not in known:
             yield "order", f"there is no field `{name}`{did_you_mean(name, known)}"
@@ -304,6 +308,12 @@ def _schema_problems(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     except SchemaInvalid as error:
         if not _has_template(fields):
             yield "fields", f"is not a JSON Schema (2020-12): {error.path or 'it'}: {error.rule}"
+
+
+def _file_problems(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, one in prompt_fields.every_field(fields).items():
+        if one.get("format") == "file":
+            yield from ((f"fields.properties.{name}", problem) for problem in uploads.rule_problems(one))
 
 
 def _action_problems(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from redis.exceptions import RedisError
 
+from director import jsontools
+from director.api.renderers import streamed
 from director.errors import DirectorError
 from director.htmx import is_htmx, render_page, target
-from executions import prompt_fields, prompts, uploads
+from executions import prompt_fields, prompts
 from executions.errors import AnswerInvalid, PromptAnswered, PromptClosed, PromptLinkExpired
 from executions.markdown import to_html
 from executions.models import HumanPrompt, PromptStatus
@@ -52,6 +53,7 @@ WORKFLOWS_OFFERED = 100
 ROWS_ON_SCREEN = 60  # the live answer brings at most so many rows up to date
 PRESENT_SECONDS = 120  # so long after opening it a person is said to be answering
 LONG_CHARACTERS = 120
+KEPT = ".kept"  # ends the name of the hidden field that holds a file which is stored already
 LINK_SCHEMES = ("http", "https", "mailto")
 
 
@@ -169,9 +171,22 @@ def dialog_context(
         "error_rest": at_field.get("", "") or at_field.get("/data", ""),
         "why_not": prompts.why_not(prompt, user) if is_open else "",
         "why_closed": prompts.why_closed(prompt),
-        "given": mask_tree(prompt.answer) if prompt.answer else None,
+        "given": _given(prompt),
         "answers": list(prompt.answers.select_related("user")) if prompt.quorum > 1 else [],
     }
+
+
+def _given(prompt: HumanPrompt) -> dict[str, Any] | None:
+    """The answer with its fields as (name, label, value, name of the file or ""); secrets masked."""
+    if not prompt.answer:
+        return None
+    schema, answer = prompt_fields.every_field(prompt.schema), mask_tree(prompt.answer)
+    fields = []
+    for name, value in answer["fields"].items():
+        one = schema.get(name, {})
+        is_file = one.get("format") == "file" and isinstance(value, dict)
+        fields.append((name, prompt_fields.label_of(name, one), value, value.get("name", name) if is_file else ""))
+    return {**answer, "fields": fields}
 
 
 def _shown(prompt: HumanPrompt) -> list[Shown]:
@@ -214,10 +229,11 @@ def _present(prompt: HumanPrompt, user: Any) -> str:
 
 
 def _answer(request: HttpRequest, prompt: HumanPrompt) -> HttpResponse:
+    files = _kept_files(request)
     try:
-        _take(request, prompt, request.user)
+        _take(request, prompt, request.user, files)
     except AnswerInvalid as error:
-        context = _refused(request, prompt, request.user, error) | _following(request, prompt)
+        context = _refused(request, prompt, request.user, error, files) | _following(request, prompt)
         if is_htmx(request):
             return render(request, "executions/_prompt_dialog.html", context, status=422)
         return _with_status(_inbox(request, **context, opened=True), 422)
@@ -235,8 +251,12 @@ def _with_status(response: HttpResponse, status: int) -> HttpResponse:
     return response
 
 
-def _take(request: HttpRequest, prompt: HumanPrompt, user: Any) -> prompts.Answered:
-    data = _data(request, prompt)
+def _take(request: HttpRequest, prompt: HumanPrompt, user: Any, files: dict[str, Any]) -> prompts.Answered:
+    """Give the form's answer. Its uploads are stored first and added to `files`, those of an earlier try."""
+    for key, (upload, *_) in request.FILES.lists():
+        name = key.removeprefix("field.")
+        files[name] = prompts.upload(prompt, user=user, field=name, file=upload)
+    data = prompt_fields.read(prompt.schema, request.POST, files)
     return prompts.answer(
         prompt, user=user, action=request.POST.get("action", ""), data=data, comment=_comment(request)
     )
@@ -246,18 +266,23 @@ def _comment(request: HttpRequest) -> str:
     return request.POST.get("comment", "").strip().replace("\r\n", "\n")
 
 
-def _data(request: HttpRequest, prompt: HumanPrompt) -> dict[str, Any]:
-    """What the form sent, its files stored; only for a prompt that is still open."""
-    files = {}
-    if prompt.status == PromptStatus.OPEN and not prompts.why_not(prompt, request.user):
-        for key, (upload, *_) in request.FILES.lists():
-            name = key.removeprefix("field.")
-            files[name] = uploads.store(str(prompt.pk), name, upload)
-    return prompt_fields.read(prompt.schema, request.POST, files)
+def _kept_files(request: HttpRequest) -> dict[str, Any]:
+    """Files that an earlier answer, refused for something else, brought; the check looks whether they are this prompt's."""
+    found = {}
+    for key in request.POST:
+        if key.startswith("field.") and key.endswith(KEPT):
+            with suppress(DirectorError, ValueError):
+                found[key.removeprefix("field.").removesuffix(KEPT)] = jsontools.loads(request.POST[key])
+    return found
 
 
-def _refused(request: HttpRequest, prompt: HumanPrompt, user: Any, error: AnswerInvalid) -> dict[str, Any]:
-    data = prompt_fields.read(prompt.schema, request.POST, {})
+def _refused(
+    request: HttpRequest, prompt: HumanPrompt, user: Any, error: AnswerInvalid, files: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The dialog with what was typed and the files that were taken, each problem at its field."""
+    places = {problem["pointer"] for problem in error.problems}
+    good = {name: file for name, file in files.items() if "/data" + jsontools.pointer([name]) not in places}
+    data = prompt_fields.read(prompt.schema, request.POST, good)
     chosen = request.POST.get("action", "")
     return dialog_context(prompt, user, data=data, problems=error.problems, chosen=chosen, comment=_comment(request))
 
@@ -297,14 +322,10 @@ def _fields_shown(request: HttpRequest, prompt: HumanPrompt) -> dict[str, list[s
 
 
 @require_GET
-def prompt_file(request: HttpRequest, pk: UUID, field: str) -> FileResponse:
+def prompt_file(request: HttpRequest, pk: UUID, field: str) -> StreamingHttpResponse:
     """A file that came with the answer."""
-    prompt = prompts.get_prompt_for(request.user, pk)
-    value = (prompt.answer or {}).get("fields", {}).get(field)
-    path = value.get("path", "") if isinstance(value, dict) else ""
-    if not uploads.is_of(str(prompt.pk), path):
-        raise Http404(f"There is no file {field}.")
-    return FileResponse((Path(settings.UPLOADS_DIR) / path).open("rb"), as_attachment=True, filename=value["name"])
+    name, content = prompts.file_of(prompts.get_prompt_for(request.user, pk), field)
+    return streamed(request, content, "application/octet-stream", name)
 
 
 # --- many alike -------------------------------------------------------------------------------------------------------
@@ -413,10 +434,11 @@ def _answer_by_link(request: HttpRequest, prompt: HumanPrompt, user: Any) -> Htt
     request.user = user  # for the rest of this request only: no session is begun
     if request.GET.get("shown") == "1":
         return JsonResponse(_fields_shown(request, prompt))
+    files = _kept_files(request)
     try:
-        _take(request, prompt, user)
+        _take(request, prompt, user, files)
     except AnswerInvalid as error:
-        context, status = _refused(request, prompt, user, error), error.http_status
+        context, status = _refused(request, prompt, user, error, files), error.http_status
     except DirectorError as error:
         prompt.refresh_from_db()
         context, status = dialog_context(prompt, user) | {"too_late": error.message}, error.http_status

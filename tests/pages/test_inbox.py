@@ -4,13 +4,11 @@ import re
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from executions import prompts, uploads
-from executions.errors import AnswerInvalid
+from executions import prompts
 from executions.models import HumanPrompt
 from executions.prompt_links import link_for
 from tests.executions.prompting import ask, person
@@ -159,37 +157,6 @@ def test_prompts_alike_are_grouped_and_answered_at_once():
         {"company": f"Kestrel {number}", "seats": 3} for number in range(1, 5)
     ]
     assert not HumanPrompt.objects.filter(pk__in=[one.pk for one in asked], status="open").exists()
-
-
-PAPER = """
-director: 1
-name: Papers
-steps:
-  - alias: paper
-    type: human_prompt
-    config: {title: Which?, fields: {required: [scan], properties: {scan: {format: file, title: Scan}}}}
-"""
-
-
-def test_a_file_is_stored_for_its_prompt_and_no_other_path_is_taken(settings, tmp_path):
-    settings.UPLOADS_DIR = tmp_path
-    execution, (prompt,) = ask(definition=PAPER)
-    client, url = browser(person("owner")), f"/prompts/{prompt.pk}/"
-    forged = {"path": "../../etc/passwd", "name": "x", "size": 1}
-    with pytest.raises(AnswerInvalid, match="not uploaded for this prompt"):
-        prompts.answer(prompt, user=person("owner"), action="approve", data={"scan": forged})
-
-    upload = SimpleUploadedFile("../Rechnung März.pdf", b"%PDF-1.7 paid")
-    response = client.post(url, {"action": "approve", "field.scan": upload}, headers=MODAL)
-
-    assert response.status_code == 204, text(response)
-    drive(execution)
-    stored = outputs(execution, "paper")[0]["fields"]["scan"]
-    assert (stored["name"], stored["size"]) == ("Rechnung März.pdf", 13)
-    assert (tmp_path / stored["path"]).read_bytes() == b"%PDF-1.7 paid"
-    assert uploads.is_of(str(prompt.pk), stored["path"])
-    assert b"".join(client.get(f"{url}file/scan/").streaming_content) == b"%PDF-1.7 paid"
-    assert browser(person("stranger")).get(f"{url}file/scan/").status_code == 404
 
 
 def test_a_link_shows_by_get_answers_by_post_once_and_signs_nobody_in():
