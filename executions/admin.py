@@ -2,23 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from director.admin_base import LargeTableAdmin, ReadOnly, shown_json
 from director.errors import DirectorError
-from executions import control, retry
-from executions.models import Execution, ExecutionFrame, ExecutionIntervention, ExecutionStep, HumanPrompt
+from executions import control, replay, retry
+from executions.models import (
+    Execution,
+    ExecutionFrame,
+    ExecutionIntervention,
+    ExecutionStep,
+    HumanPrompt,
+    LogEvent,
+    Notification,
+    PromptMail,
+)
 from records.masking import mask_tree
 
 masked = partial(shown_json, cleaned=mask_tree)
+
+MAX_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What may be done to chosen executions: what it is called, what is told when it is done, and what follows."""
+
+    verb: str
+    doing: str
+    follows: str
+
+
+RETRY = Operation("Retry", "Retrying", "Their failed records go on from the step that failed.")
+REPLAY = Operation(
+    "Replay",
+    "Replaying",
+    "Each is walked again as a new execution, from the beginning and on the same version; these stay as they are. What "
+    "its steps do outside happens again. From a step, for some records, or dry: on the execution's own page.",
+)
+CANCEL = Operation("Cancel", "Cancelling", "They end where they are. What their steps have done outside stays done.")
 
 
 @admin.register(Execution)
@@ -37,7 +69,7 @@ class ExecutionAdmin(ReadOnly, LargeTableAdmin[Execution]):
     list_filter = ("status", "trigger_type")
     search_fields = ("=number", "workflow__slug__startswith")
     search_help_text = "Number of the execution, or the beginning of its workflow's slug."
-    actions = ("retry_failed", "cancel")
+    actions = ("retry_failed", "replay", "cancel")
     fields = (
         ("number", "status", "control"),
         ("workflow", "version", "trigger_type", "started_by", "replay_of"),
@@ -61,26 +93,65 @@ class ExecutionAdmin(ReadOnly, LargeTableAdmin[Execution]):
     def frames(self, execution: Execution) -> SafeString:
         return _scoped_link("admin:executions_executionframe_changelist", execution, "Frames of this execution")
 
-    @admin.action(description="Retry failed records", permissions=["operate"])
-    def retry_failed(self, request: HttpRequest, executions: QuerySet[Execution]) -> None:
-        self._each(request, executions, lambda each: retry.retry_failed(each, user=request.user), "Retrying")
+    @admin.action(description="Retry failed records…", permissions=["operate"])
+    def retry_failed(self, request: HttpRequest, executions: QuerySet[Execution]) -> HttpResponse | None:
+        return self._each(
+            request, executions, RETRY, lambda each, why: retry.retry_failed(each, user=request.user, reason=why)
+        )
 
-    @admin.action(description="Cancel", permissions=["operate"])
-    def cancel(self, request: HttpRequest, executions: QuerySet[Execution]) -> None:
-        self._each(request, executions, lambda each: control.cancel(each, user=request.user), "Cancelling")
+    @admin.action(description="Replay from the beginning…", permissions=["operate"])
+    def replay(self, request: HttpRequest, executions: QuerySet[Execution]) -> HttpResponse | None:
+        return self._each(
+            request,
+            executions,
+            REPLAY,
+            lambda each, why: replay.replay(each, replay.Request(), user=request.user, reason=why),
+        )
+
+    @admin.action(description="Cancel…", permissions=["operate"])
+    def cancel(self, request: HttpRequest, executions: QuerySet[Execution]) -> HttpResponse | None:
+        return self._each(
+            request, executions, CANCEL, lambda each, why: control.cancel(each, user=request.user, reason=why)
+        )
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("executions.change_execution")
 
-    def _each(self, request: HttpRequest, executions: QuerySet[Execution], do: Any, doing: str) -> None:
-        """Do it to each, telling which could not be done and why."""
-        for execution in executions:
+    def _each(
+        self,
+        request: HttpRequest,
+        executions: QuerySet[Execution],
+        operation: Operation,
+        do: Callable[[Execution, str], object],
+    ) -> HttpResponse | None:
+        """Ask first and for the reason; then do it to each, telling which could not be done and why."""
+        chosen = executions.select_related("workflow", "version")[: MAX_AT_ONCE + 1]
+        if len(chosen) > MAX_AT_ONCE:
+            said = f"At most {MAX_AT_ONCE} executions at once. The list of executions does it to any number."
+            self.message_user(request, said, messages.ERROR)
+            return None
+        if "confirmed" not in request.POST:
+            return self._asked(request, chosen, operation)
+        for execution in chosen:
             try:
-                do(execution)
+                do(execution, request.POST.get("why", "").strip())
             except DirectorError as error:
                 self.message_user(request, error.message, messages.ERROR)
             else:
-                self.message_user(request, f"{doing} {execution}.")
+                self.message_user(request, f"{operation.doing} {execution}.")
+        return None
+
+    def _asked(self, request: HttpRequest, executions: QuerySet[Execution], operation: Operation) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{operation.verb} {len(executions)} execution{'' if len(executions) == 1 else 's'}",
+            "opts": self.model._meta,
+            "executions": executions,
+            "action": request.POST["action"],
+            "follows": operation.follows,
+            "button": f"{operation.verb} {len(executions)}",
+        }
+        return TemplateResponse(request, "admin/executions/confirm_action.html", context)
 
 
 @admin.register(ExecutionFrame)
@@ -164,6 +235,40 @@ class InterventionAdmin(ReadOnly, LargeTableAdmin[ExecutionIntervention]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ExecutionIntervention]:
         return super().get_queryset(request).select_related("execution", "user")
+
+
+@admin.register(LogEvent)
+class LogEventAdmin(ReadOnly, LargeTableAdmin[LogEvent]):
+    """What steps wrote into the logs of their runs."""
+
+    list_display = ("at", "level", "message", "execution", "alias")
+    list_select_related = ("execution",)
+    ordering = ("-id",)
+    scope = "execution__id__exact"
+    scoped_filter = ("level",)
+    fields = (("at", "level", "execution", "alias"), "message", "said")
+    readonly_fields = ("said",)
+    said = masked("data")
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnly, LargeTableAdmin[Notification]):
+    """What steps told people, and whether they have read it."""
+
+    list_display = ("created_at", "user", "title", "execution", "alias", "read_at")
+    list_select_related = ("execution", "user")
+    ordering = ("-id",)
+    fields = (("user", "execution", "alias"), ("created_at", "read_at"), "title", "message", "link")
+
+
+@admin.register(PromptMail)
+class PromptMailAdmin(ReadOnly, LargeTableAdmin[PromptMail]):
+    """Mails about prompts: which were sent, which are tried again, and what the mail server said."""
+
+    list_display = ("created_at", "user", "kind", "tries", "next_at", "sent_at", "error")
+    list_select_related = ("user",)
+    ordering = ("-id",)
+    fields = (("user", "kind"), ("created_at", "tries", "next_at", "sent_at"), "error", "prompts")
 
 
 def _scoped_link(view: str, execution: Execution, text: str) -> SafeString:

@@ -132,7 +132,7 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """The newer event, with the records (prompts, titles) of both; empty values do not hide what is known."""
     said = {name: value for name, value in new.items() if value or name not in old}
     lists = {name for name in ("records", "prompts") if name in old or name in new}
-    both = {name: _newest(old.get(name) or [], new.get(name) or []) for name in lists}
+    both: dict[str, Any] = {name: _newest(old.get(name) or [], new.get(name) or []) for name in lists}
     if "titles" in new:
         both["titles"] = [*old.get("titles", ()), *new["titles"]][-MAX_RECORDS:]
     return old | said | both

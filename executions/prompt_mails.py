@@ -41,7 +41,7 @@ BATCH = 20  # rows
 
 # Index prompt_mail_due. SKIP LOCKED: several workers send at once.
 CLAIM = """
-UPDATE prompt_mails SET tries = tries + 1, next_at = now() + %s WHERE id IN (
+UPDATE prompt_mails SET tries = tries + 1, next_at = now() + make_interval(secs => %s) WHERE id IN (
     SELECT id FROM prompt_mails WHERE next_at <= now() ORDER BY next_at, id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
 ) RETURNING id
 """
@@ -84,7 +84,7 @@ def send_due() -> int:
 
 def _claimed() -> list[PromptMail]:
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, (LEASE, BATCH))
+        cursor.execute(CLAIM, (LEASE.total_seconds(), BATCH))
         ids = [row[0] for row in cursor.fetchall()]
     return list(PromptMail.objects.filter(pk__in=ids).select_related("user").order_by("pk")) if ids else []
 

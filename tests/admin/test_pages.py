@@ -12,7 +12,7 @@ from director.admin_base import COUNT_LIMIT
 from director.api import tokens
 from director.models import ApiToken
 from executions import control
-from executions.models import Execution, ExecutionFrame, ExecutionStep, HumanPrompt
+from executions.models import Execution, ExecutionFrame, ExecutionIntervention, ExecutionStep, HumanPrompt
 from records import importing
 from records.models import WorkflowRecord
 from tests.admin.conftest import act, url_of
@@ -79,15 +79,41 @@ def test_a_list_counts_only_so_far_as_it_pages(staff: Client, triage: Workflow) 
 def test_failed_records_are_retried_and_runs_cancelled_from_the_list(staff: Client, triage: Workflow) -> None:
     done = run(triage)
 
-    assert "Retrying" in act(staff, Execution, "retry_failed", done)
+    assert "Their failed records go on" in act(staff, Execution, "retry_failed", done)
+    assert "Retrying" in confirm(staff, "retry_failed", done)
     assert WorkflowRecord.objects.get(data__fields__subject="broken").status == "discovered"
-    assert "has no failed record" in act(staff, Execution, "retry_failed", done)
+    assert "has no failed record" in confirm(staff, "retry_failed", done)
 
     fresh = Execution.objects.exclude(pk=done.pk).get()
-    assert "Cancelling" in act(staff, Execution, "cancel", fresh)
+    assert "Cancelling" in confirm(staff, "cancel", fresh)
     fresh.refresh_from_db()
     assert fresh.status == "cancelled"
-    assert "cannot become cancelled" in act(staff, Execution, "cancel", done)
+    assert "cannot become cancelled" in confirm(staff, "cancel", done)
+    kept = {(one.kind, one.user.username, one.reason) for one in ExecutionIntervention.objects.select_related("user")}
+    assert kept == {("retried", "root", "by phone"), ("cancelled", "root", "by phone")}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_runs_are_replayed_from_the_list_once_that_is_confirmed(staff: Client, triage: Workflow) -> None:
+    done = run(triage)
+
+    with CaptureQueriesContext(connection) as queries:
+        asked = act(staff, Execution, "replay", done)
+    assert "What its steps do outside happens again." in asked
+    assert "2 records, 1 complete, 1 failed" in asked
+    assert len(queries) < MAX_QUERIES
+    assert Execution.objects.count() == 1
+
+    assert f"Replaying #{done.number}." in confirm(staff, "replay", done)
+    again = Execution.objects.get(replay_of=done)
+    assert again.interventions.get().reason == "by phone"
+    assert drive(again).records_total == 2
+
+
+def confirm(client: Client, action: str, *rows: Execution) -> str:
+    """Do the action, say why, and return the page that follows."""
+    sent = {"action": action, "_selected_action": [row.pk for row in rows], "confirmed": "yes", "why": "by phone"}
+    return str(client.post(url_of(Execution), sent, follow=True).content.decode())
 
 
 @pytest.mark.django_db(transaction=True)
@@ -122,7 +148,7 @@ def test_an_onlooker_may_not_act(triage: Workflow) -> None:
     client.force_login(onlooker)
 
     assert client.get(url_of(Execution)).status_code == 200
-    act(client, Execution, "cancel", execution)
+    confirm(client, "cancel", execution)
     execution.refresh_from_db()
     assert execution.status == "queued"
 
