@@ -20,7 +20,7 @@ from records import history, schemas, search
 from records.errors import MoveRefused, PatchRefused, RecordChanged, RecordHeld, RecordInvalid, RecordTooLarge
 from records.history import Origin, told
 from records.models import ChangeKind, OnInvalid, WorkflowRecord
-from records.patches import Operation, apply, check_path, format_path, look_up, obstacle
+from records.patches import Operation, apply, check_path, check_unmasked, format_path, look_up, obstacle
 from records.search import FOUND
 from records.signals import announce_records
 from records.states import HELD, MOVES, RecordStatus, may_move
@@ -110,6 +110,19 @@ class Changes:
         RecordInvalid. Raises PathInvalid, ValueInvalid and RecordTooLarge for the operations themselves.
         """
         check_operations(operations)
+        return self._patch(self._lock(records), operations, ChangeKind.EDITED, expected_revision)
+
+    def merge(self, row: Row, operations: Sequence[Operation]) -> Outcome:
+        """Set what is said anew about a record that the caller has locked. One query; raises what `patch` refuses."""
+        check_operations(operations)
+        (outcome,) = self._patch([row], operations, ChangeKind.MERGED)
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome
+
+    def _patch(
+        self, rows: list[Row], operations: Sequence[Operation], kind: ChangeKind, expected_revision: int | None = None
+    ) -> list[Outcome]:
         patched: dict[UUID, tuple[str, Any]] = {}
 
         def decide(row: Row) -> history.Change | None:
@@ -120,12 +133,12 @@ class Changes:
                 return None
             return history.Change(row.id, row.record_id, {"data": before}, {"data": after}, row.revision + 1)
 
-        outcomes, changes = self._decide(self._lock(records), decide)
+        outcomes, changes = self._decide(rows, decide)
         if changes:
             searched = any(operation["path"][0] == "fields" for operation in operations)
             words = search.wording({change.record: patched[change.record] for change in changes if searched})
             values = {"operations": dumps(list(operations)).decode(), **words}
-            self._write(PATCH, ChangeKind.EDITED, outcomes, changes, values)
+            self._write(PATCH, kind, outcomes, changes, values)
         return outcomes
 
     @transaction.atomic
@@ -213,6 +226,7 @@ def check_operations(operations: Sequence[Operation]) -> None:
         path = format_path(operation["path"])
         check_path(operation["path"], path)
         value = operation.get("value")
+        check_unmasked(value, tuple(operation["path"]))
         if len(operation["path"]) == 1 and (operation["op"] == "delete" or not isinstance(value, dict)):
             raise PatchRefused(path, path, "always an object")
         if len(dumps(value)) > MAX_FIELD_BYTES:

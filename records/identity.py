@@ -44,14 +44,6 @@ SELECT %(workflow)s, %(prefix)s, %(suffix)s, coalesce(max(director_number_in(rec
 FROM workflow_records WHERE workflow_id = %(workflow)s AND record_id LIKE %(begins)s
 ON CONFLICT DO NOTHING
 """
-# Ids given by hand may be higher than what was counted.
-RAISE_COUNTERS = """
-UPDATE record_counters c SET last = seen.highest FROM (
-    SELECT prefix, suffix, max(director_number_in(id, prefix, suffix)) AS highest
-    FROM record_counters, unnest(%s::text[]) AS id WHERE workflow_id = %s GROUP BY 1, 2
-) AS seen
-WHERE c.workflow_id = %s AND c.prefix = seen.prefix AND c.suffix = seen.suffix AND seen.highest > c.last
-"""
 FORGET_COUNTERS = "DELETE FROM record_counters WHERE workflow_id = %s"
 
 
@@ -150,12 +142,6 @@ def name_records(workflow_id: UUID, forms: Iterable[Numbered]) -> list[str]:
     first = _take_numbers(workflow_id, sizes)
     numbers = {form: count(first[form]) for form in sizes}
     return [form(next(numbers[form])) for form in wanted]
-
-
-def raise_counters(workflow_id: UUID, record_ids: list[str]) -> None:
-    """Let numbers go on after ids that were not made by counting."""
-    with connection.cursor() as cursor:
-        cursor.execute(RAISE_COUNTERS, [record_ids, workflow_id, workflow_id])
 
 
 def forget_counters(workflow_id: UUID) -> None:

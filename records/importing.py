@@ -24,7 +24,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from director.errors import DirectorError
-from records.creation import OUTCOMES, Creator, Tally
+from records.creation import OUTCOMES, Tally
+from records.creator import Creator
 from records.errors import ImportInvalid, ImportNotFound, ImportOver
 from records.history import Origin
 from records.identity import NewRecord

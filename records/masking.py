@@ -7,7 +7,7 @@ have travelled elsewhere (into a rendered template, an error text) by the value 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -54,6 +54,19 @@ def mask_tree(value: Any) -> Any:
 def mask_at(path: Iterable[str | int], value: Any) -> Any:
     """Return what stands at a path as it may be shown: masked when any key on the way names a secret."""
     return mask(value) if any(is_sensitive(str(key)) for key in path) else mask_tree(value)
+
+
+def masked_paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the paths at which a mask stands in place of a secret: stored, it would overwrite what it stands for."""
+    if value == MASK:
+        if any(is_sensitive(str(key)) for key in path):
+            yield path
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from masked_paths(item, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from masked_paths(item, (*path, index))
 
 
 def mask_values(value: Any, secrets: Collection[str]) -> Any:

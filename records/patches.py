@@ -20,8 +20,9 @@ from typing import Any, Literal, NotRequired, TypedDict
 import orjson
 
 from director.errors import DirectorError
-from director.jsontools import loads
+from director.jsontools import ValueInvalid, loads
 from records.errors import PathInvalid
+from records.masking import masked_paths
 
 Key = str | int
 Path = tuple[Key, ...]
@@ -79,6 +80,12 @@ def check_path(keys: Sequence[Key], text: str | None = None) -> Path:
     if any(isinstance(key, int) and not 0 <= key <= MAX_INDEX for key in keys):
         raise PathInvalid(text, f"has an index outside 0 to {MAX_INDEX}")
     return tuple(keys)
+
+
+def check_unmasked(value: Any, path: Path = ()) -> None:
+    """Raise ValueInvalid where a mask that a person was shown would be stored as if it were the secret."""
+    for masked in masked_paths(value, path):
+        raise ValueInvalid(format_path(masked), "is a mask, not a value; write the value itself, or leave it out")
 
 
 def format_path(keys: Iterable[Key]) -> str:

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from director.paging import Page
 from records import queries
 from records.changes import Changes, Outcome
-from records.creation import Creator, create_records, items_of
+from records.creation import create_records, items_of
 from records.errors import RecordNotFound, RecordRefused
 from records.filters import RecordFilter, conditions
 from records.history import Origin
@@ -21,6 +21,7 @@ from records.models import ChangeKind, WorkflowRecord
 from records.patches import Operation, Path, set_at
 from records.patterns import ANY
 from records.signals import announce_many, announce_records
+from records.single import SingleCreator
 from records.states import HELD, RecordStatus
 from workflows.definition.plan import CreateRecords, OnExisting, OnInvalid
 from workflows.models import Workflow
@@ -110,15 +111,15 @@ class Records:
         """Make a record and return it; without `record_id` it is numbered and known by what its fields say.
 
         Raises RecordRefused (it is there already, its id is of another type), RecordInvalid, RecordIdInvalid,
-        ValueInvalid, RecordTooLarge. Four queries.
+        ValueInvalid, RecordTooLarge. Two queries; a third for a record that is there and stays as it is.
         """
-        creator = Creator(self.workflow.pk, CreateRecords(type, on_existing=on_existing), self.origin)
+        creator = SingleCreator(self.workflow.pk, CreateRecords(type, on_existing=on_existing), self.origin)
         given = NewRecord("the record", dict(fields), dict(vars or {}), dict(targets or {}), record_id=record_id)
-        (written,) = creator.write([creator.checked(given)])
+        written = creator.make(given)
         if written.outcome == "failed":
             raise RecordRefused(record_id or "the record", written.reason)
         record = written.row or self.get(written.name)
-        if written.outcome in ("created", "merged"):
+        if written.outcome == "created":
             announce_records(self.workflow.pk, [(record.pk, record.record_id, record.status)])
         return Created(record, written.outcome)
 

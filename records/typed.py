@@ -70,9 +70,7 @@ def with_secrets(value: Any, standing: Any, path: Path) -> Any:
     if value == MASK:
         if any(is_sensitive(str(key)) for key in path) and standing is not None:
             return standing
-        raise ValueInvalid(
-            format_path(path), "is a mask, not a value; write the value itself, or leave the field as it is"
-        )
+        raise ValueInvalid(format_path(path), "is a mask, not a value; write the value itself, or leave it as it is")
     if isinstance(value, dict):
         known = standing if isinstance(standing, dict) else {}
         return {key: with_secrets(item, known.get(key), (*path, key)) for key, item in value.items()}

@@ -8,7 +8,7 @@ rules (`records.variable_rules`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -18,6 +18,7 @@ from director.jsontools import dumps
 from records import iterates, schemas
 from records.errors import RevealRefused, VariableChanged, VariableInvalid, VariableNotFound
 from records.history import Origin
+from records.masking import MASK, masked_paths
 from records.models import ChangeKind, VariableChange, WorkflowVariable
 from records.patterns import ANY, like
 from records.variable_history import before_growing, change_of, with_value
@@ -46,6 +47,7 @@ UPDATE workflow_memory m SET value = %(value)s::jsonb, actor_id = %(actor)s, ali
 WHERE workflow_id = %(workflow)s AND execution_id IS NOT DISTINCT FROM %(execution)s AND key = %(key)s
     AND value = %(expected)s::jsonb RETURNING *
 """
+_DELETE = "DELETE FROM workflow_memory WHERE id = %(id)s RETURNING *"
 
 
 class _Absent:
@@ -129,6 +131,7 @@ class Variables:
             reason=reason if reason is not None else before.reason if before else "",
         )
         schemas.check_schema(after.schema)
+        _check_unmasked(after)
         _check_value(after)
         rows = self._upsert(_SET, after) if before else self._upsert("DO NOTHING", after, signed=False)
         if not rows:  # another was quicker: what is not there cannot be locked
@@ -148,8 +151,8 @@ class Variables:
         return cast("list[Any]", longer)
 
     @transaction.atomic
-    def grow(self, key: str, verb: Literal["increment", "append"], by: Any) -> WorkflowVariable:
-        """Add to a number or to a list, and return the variable. Atomic: writers side by side lose nothing.
+    def grow(self, key: str, verb: str, by: Any) -> WorkflowVariable:
+        """Add to a number (increment) or to a list (append), and return the variable. Writers side by side lose nothing.
 
         Raises VariableInvalid when it is neither, or when what comes out breaks its schema. At most 2 queries.
         """
@@ -196,8 +199,8 @@ class Variables:
             raise self._not_found(key)
         self._check_revision(key, row, expected_revision)
         self._keep(ChangeKind.DELETED, None, row, reason)
-        row.delete()
-        self._clean(key)
+        (gone,) = self._raw(_DELETE, {"workflow": self.workflow.pk, "id": row.pk})
+        self._clean(gone)
 
     @transaction.atomic
     def clear(self, pattern: str = ANY, *, reason: str = "") -> int:
@@ -216,7 +219,7 @@ class Variables:
         """
         row = self.row(key)
         if row.is_sensitive and not may:
-            raise RevealRefused(key)
+            raise RevealRefused(f'the variable "{key}"')
         self._keep(ChangeKind.REVEALED, row, row, reason)
         return row.value
 
@@ -244,13 +247,13 @@ class Variables:
     def _written(self, row: WorkflowVariable, before: WorkflowVariable | None, reason: str | None) -> None:
         """Keep the change, and clean what it has made stale."""
         self._keep(ChangeKind.EDITED if before else ChangeKind.CREATED, row, before, reason)
-        if getattr(row, "left_behind", False):
-            self._clean(row.key)
+        self._clean(row)
 
-    def _clean(self, key: str) -> None:
-        if self.execution_id is None and not key.startswith(iterates.PREFIX):
+    def _clean(self, written: WorkflowVariable) -> None:
+        is_own = self.execution_id is not None or written.key.startswith(iterates.PREFIX)
+        if getattr(written, "left_behind", False) and not is_own:
             with connection.cursor() as cursor:
-                iterates.clean_stale(cursor, self.workflow.pk, [key])
+                iterates.clean_stale(cursor, self.workflow.pk, [written.key])
 
     def _values(self, given: WorkflowVariable) -> dict[str, Any]:
         return {
@@ -283,12 +286,25 @@ class Variables:
             change_of(kind, after, before, self.origin, reason).save(force_insert=True)
 
 
+def sensitive_values(workflow_id: UUID) -> list[str]:
+    """Return the texts among a workflow's sensitive variables: what must not be shown wherever it has travelled."""
+    rows = WorkflowVariable.objects.filter(workflow_id=workflow_id).exclude(sensitive=False)
+    return [row.value for row in rows if row.is_sensitive and isinstance(row.value, str)]
+
+
 def _given(key: str, value: Any) -> WorkflowVariable:
     return WorkflowVariable(key=key, value=value, reason="")
 
 
 def _check_value(row: WorkflowVariable) -> None:
     Rule(row.key, row.schema, row.sensitive).check(row.value)
+
+
+def _check_unmasked(row: WorkflowVariable) -> None:
+    """Refuse a mask in place of a secret: a person was shown it, and did not mean to set it."""
+    masked = row.value == MASK if row.is_sensitive else next(masked_paths(row.value), None)
+    if masked and row.sensitive is not False:
+        raise _invalid(row.key, "mask", "holds a mask, not a value; write the value itself, or leave it as it is")
 
 
 def _invalid(key: str, rule: str, message: str) -> VariableInvalid:

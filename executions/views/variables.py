@@ -19,6 +19,7 @@ from director.jsontools import loads
 from executions.queries.variables import history_of_variable, scopes, uses_of, variables_of
 from records.errors import VariableChanged, VariableInvalid, VariableNotFound
 from records.models import ChangeSource, WorkflowVariable
+from records.revealing import may_reveal
 from records.services import WorkflowData
 from records.typed import KINDS, MAX_CHARACTERS, kind_of, read, with_secrets, written
 from workflows.models import Workflow
@@ -74,7 +75,7 @@ def _context(request: HttpRequest, form: VariableForm | None = None, scope: Work
     if chosen is None:
         return context
     rows, of_runs, is_more = variables_of(chosen, text)
-    context |= {"rows": rows, "of_runs": of_runs, "is_more": is_more, "may_reveal": _may_reveal(request, chosen)}
+    context |= {"rows": rows, "of_runs": of_runs, "is_more": is_more, "may_reveal": may_reveal(request.user, chosen)}
     return context | _panel(request, chosen, form)
 
 
@@ -193,12 +194,8 @@ def variable_reveal(request: HttpRequest) -> HttpResponse:
     """The value of a sensitive variable, to who may see it; that it was shown is kept in the history."""
     workflow, form = _asked(request)
     variables = _data(request, workflow, form.reason).variables
-    value = variables.reveal(form.key, may=_may_reveal(request, workflow), reason=form.reason)
+    value = variables.reveal(form.key, may=may_reveal(request.user, workflow), reason=form.reason)
     return render(request, "variables/_variable_revealed.html", {"key": form.key, "text": written(value)})
-
-
-def _may_reveal(request: HttpRequest, workflow: Workflow) -> bool:
-    return workflow.owner_id == request.user.pk or bool(getattr(request.user, "is_superuser", False))
 
 
 def _data(request: HttpRequest, workflow: Workflow, reason: str) -> WorkflowData:

@@ -27,6 +27,7 @@ from records.api.records import TEST_PARAMETER
 from records.api.selection import FilterQuery, read_list_query, read_record_filter
 from records.masking import mask_tree
 from records.models import ImportStatus, RecordImport
+from records.revealing import reveal_records
 from workflows.services import get_workflow_for
 
 
@@ -36,6 +37,10 @@ class ExportQuery(FilterQuery):
     columns = serializers.CharField(
         required=False, help_text="Of CSV: names and paths with commas, `record_id,status,fields.subject`."
     )
+    reveal = serializers.BooleanField(
+        default=False, help_text="With the secrets, for those who may see them; kept in the history of each record."
+    )
+    reason = serializers.CharField(default="", max_length=1000, help_text="Why secrets are shown.")
 
 
 class RecordExport(DataView):
@@ -49,16 +54,18 @@ class RecordExport(DataView):
         responses={(200, "text/csv"): OpenApiTypes.STR, (200, "application/jsonl"): OpenApiTypes.STR},
     )
     def get(self, request: Request, workflow: str) -> StreamingHttpResponse:
-        """Stream the records that match, secrets masked; an import of the file gives the same data."""
-        data = self.open_data(request, workflow)
+        """Stream the records that match, secrets masked unless revealed; an import of the file gives the same data."""
         query = read_list_query(request, ExportQuery)
-        narrow = read_record_filter(request, query)
+        data = self.open_data(request, workflow, reason=query["reason"])
+        narrow, reveal = read_record_filter(request, query), query["reveal"]
+        if reveal:
+            reveal_records(request.user, data.workflow, narrow, data.origin)
         renderer: Any = request.accepted_renderer
         if isinstance(renderer, CsvRenderer):
             columns = [name.strip() for name in query.get("columns", "").split(",") if name.strip()]
-            parts = exporting.export_csv(data.workflow.pk, narrow, columns=columns)
+            parts = exporting.export_csv(data.workflow.pk, narrow, columns=columns, reveal=reveal)
         else:
-            parts = exporting.export_json_lines(data.workflow.pk, narrow)
+            parts = exporting.export_json_lines(data.workflow.pk, narrow, reveal=reveal)
         return streamed(request, parts, renderer.media_type, f"{data.workflow.slug}.{renderer.format}")
 
 

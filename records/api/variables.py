@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
@@ -17,7 +18,11 @@ from director.api.renderers import TextRenderer
 from director.api.schema import page_shape
 from records.api.base import AnyField, DataView, ReasonQuery
 from records.api.records import IF_MATCH
+from records.errors import VariableChanged, VariableDiffers
 from records.models import WorkflowVariable
+from records.variables import ABSENT, Variables
+
+VERBS = ("increment", "append", "compare_and_set")
 
 
 class VariableSerializer(serializers.Serializer[Any]):
@@ -42,10 +47,26 @@ class VariableSetSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, max_length=1000)
 
 
+class SwapSerializer(serializers.Serializer[Any]):
+    """A value for the one that is expected; without `expected` there must be no such variable yet."""
+
+    expected = AnyField(required=False)
+    value = AnyField()
+
+
 class VariableChangeSerializer(VariableSetSerializer):
-    """A change of a part of a variable."""
+    """A change of a part of a variable; or one of the atomic verbs, in which writers side by side lose nothing."""
 
     value = AnyField(required=False)
+    increment = AnyField(required=False, help_text="A number to add; a variable that is not there begins at 0.")
+    append = AnyField(required=False, help_text="What to add to the end of a list, which may be new.")
+    compare_and_set = SwapSerializer(required=False, help_text="Refused with 409 where the value is another.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        verbs = [name for name in VERBS if name in attrs]
+        if verbs and set(attrs) - {verbs[0], "reason"}:
+            raise serializers.ValidationError(f"{verbs[0]} stands alone, but for a reason.")
+        return attrs
 
 
 class VariablesQuery(PageQuery):
@@ -116,10 +137,15 @@ class VariableDetail(DataView):
         responses=VariableSerializer,
     )
     def patch(self, request: Request, workflow: str, key: str) -> Response:
-        """Change parts of a variable that is there."""
+        """Change parts of a variable that is there; or increment, append or compare and set it, atomically."""
         asked = read_body(request, VariableChangeSerializer)
-        variables = self.open_data(request, workflow).variables
+        verb = next((name for name in VERBS if name in asked), None)
+        variables = self.open_data(
+            request, workflow, reason=asked["reason"] if verb and "reason" in asked else ""
+        ).variables
         with if_match(request) as expected:
+            if verb is not None:
+                return _answer(_do(variables, key, verb, asked[verb], expected))
             before = variables.row(key)
             if "value" not in asked:  # which must not undo what another sets meanwhile
                 asked["value"], expected = before.value, before.revision if expected is None else expected
@@ -132,6 +158,20 @@ class VariableDetail(DataView):
         with if_match(request) as expected:
             self.open_data(request, workflow).variables.delete(key, reason=reason, expected_revision=expected)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+@transaction.atomic
+def _do(variables: Variables, key: str, verb: str, by: Any, expected: int | None) -> WorkflowVariable:
+    """Do one of the VERBS and return the variable; raises VariableChanged, VariableDiffers, VariableInvalid."""
+    if verb == "compare_and_set":
+        row = variables.swap(key, by.get("expected", ABSENT), by["value"])
+        if row is None:
+            raise VariableDiffers(key)
+    else:
+        row = variables.grow(key, verb, by)
+    if expected is not None and row.revision != expected + 1:
+        raise VariableChanged(key, expected, row.revision - 1)
+    return row
 
 
 def _answer(row: WorkflowVariable, code: int = status.HTTP_200_OK) -> Response:

@@ -5,7 +5,7 @@ RecordError     RecordNotFound, BucketInvalid 404 · RecordChanged, RecordHeld, 
                 FilterInvalid, CursorInvalid 422
                 BulkNotFound, ImportNotFound 404 · BulkGrown, BulkOver, ImportOver 409
                 BulkInvalid, ImportInvalid, ExportTooWide 422
-VariableError   VariableNotFound 404 · VariableChanged 409 · VariableInvalid, VariableKeyInvalid 422
+VariableError   VariableNotFound 404 · VariableChanged, VariableDiffers 409 · VariableInvalid, VariableKeyInvalid 422
                 RevealRefused 403
 """
 
@@ -39,6 +39,7 @@ from records.errors.operations import (
 from records.errors.variables import (
     RevealRefused,
     VariableChanged,
+    VariableDiffers,
     VariableError,
     VariableInvalid,
     VariableKeyInvalid,
@@ -71,6 +72,7 @@ __all__ = (
     "RevealRefused",
     "SchemaInvalid",
     "VariableChanged",
+    "VariableDiffers",
     "VariableError",
     "VariableInvalid",
     "VariableKeyInvalid",

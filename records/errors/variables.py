@@ -87,8 +87,28 @@ class VariableChanged(VariableError):
 
 
 class RevealRefused(VariableError):
+    """what: of which the secrets were asked for, such as a variable's key."""
+
     code = "reveal_refused"
     http_status = 403
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    @property
+    def message(self) -> str:
+        return (
+            f"Secrets of {self.what} are shown only to the owner of the workflow and to those who have the permission "
+            '"Can see masked values" (records.reveal_secret).'
+        )
+
+
+class VariableDiffers(VariableError):
+    """The variable has not the value that it was to be replaced at; what it has is not told, it may be a secret."""
+
+    code = "variable_differs"
+    http_status = 409
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
@@ -96,4 +116,8 @@ class RevealRefused(VariableError):
 
     @property
     def message(self) -> str:
-        return f'The value of "{self.key}" is sensitive. Only the owner of its workflow may have it shown.'
+        return f'Variable "{self.key}" is not what you expected; it stays as it is. Read it again, then set it.'
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"key": self.key}

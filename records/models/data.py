@@ -65,7 +65,12 @@ class WorkflowRecord(models.Model):
             # Iterates and lists by type or status, paged by key (ids are time-ordered).
             models.Index(fields=("workflow", "record_type", "id"), name="record_by_type"),
             models.Index(fields=("workflow", "status", "id"), name="record_by_status"),
-            models.Index(fields=("workflow", "iteration_node_alias"), name="record_by_iterate"),
+            # New records, which no iterate has met, stay out of it.
+            models.Index(
+                fields=("workflow", "iteration_node_alias"),
+                condition=~Q(iteration_node_alias=""),
+                name="record_by_iterate",
+            ),
             models.Index(fields=("workflow", "-updated_at", "id"), name="record_by_update"),
             # Clearing away a run's temporary records.
             models.Index(fields=("execution_id",), condition=Q(execution_id__isnull=False), name="record_temporary"),
@@ -98,6 +103,8 @@ class WorkflowVariable(models.Model):
 
     class Meta:
         db_table = "workflow_memory"
+        # Beside the owners of workflows, and of those workflows only that a person may see (`records.revealing`).
+        permissions = (("reveal_secret", "Can see masked values"),)
         constraints = (
             models.UniqueConstraint(
                 fields=("workflow", "key"), condition=Q(execution_id__isnull=True), name="variable_key_unique"

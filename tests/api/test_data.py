@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import pytest
+
+from records.masking import MASK
 from records.models import VariableChange, WorkflowVariable
 from tests.api.conftest import Personas
 from tests.factories import make_record
+from tests.rig.queries import statements
 
 
 def put(people: Personas, key: str, **body: Any) -> Any:
@@ -103,3 +107,61 @@ def test_a_stranger_sees_and_changes_no_data(people: Personas) -> None:
 
     assert {refused.status_code for refused in refusals} == {404}
     assert WorkflowVariable.objects.get().value == 1
+
+
+def patch(people: Personas, key: str, body: Any, **headers: str) -> Any:
+    return people.owner.patch(f"{people.url}/variables/{key}", body, format="json", headers=headers)
+
+
+def test_a_variable_grows_and_swaps_atomically_and_keeps_who_did_it(people: Personas) -> None:
+    patch(people, "seen", {"increment": 2})
+    grown = patch(people, "seen", {"increment": 0.5, "reason": "counted by hand"})
+    listed = patch(people, "ids", {"append": {"id": 7}})
+    locked = patch(people, "lock", {"compare_and_set": {"value": "worker 1"}})
+    refused = patch(people, "lock", {"compare_and_set": {"value": "worker 2"}})
+    swapped = patch(people, "lock", {"compare_and_set": {"expected": "worker 1", "value": None}})
+
+    assert (grown.status_code, grown.json()["value"], grown["ETag"]) == (200, 2.5, '"2"')
+    assert (listed.json()["value"], locked.status_code) == ([{"id": 7}], 200)
+    assert (refused.status_code, refused.json()["code"]) == (409, "variable_differs")
+    assert (swapped.status_code, swapped.json()["value"]) == (200, None)
+    changes = VariableChange.objects.filter(key="seen").order_by("id").values_list("kind", "before", "after", "reason")
+    assert list(changes) == [("created", None, 2, ""), ("edited", 2, 2.5, "counted by hand")]
+
+
+def test_what_cannot_grow_or_is_not_as_it_was_seen_is_refused_and_stays(people: Personas) -> None:
+    put(people, "share", value=0.9, schema={"type": "number", "maximum": 1})
+    put(people, "crm_token", value="s3cr3t-42")
+    changes = VariableChange.objects.count()
+
+    broken = patch(people, "share", {"increment": 1})
+    no_number = patch(people, "share", {"increment": "1"})
+    no_list = patch(people, "share", {"append": 1})
+    late = patch(people, "share", {"increment": 0.1}, **{"If-Match": '"7"'})
+    both = patch(people, "share", {"increment": 1, "value": 2})
+    masked = put(people, "crm_token", value=MASK)
+
+    assert [answer.status_code for answer in (broken, no_number, no_list, late, both, masked)] == [
+        422,
+        422,
+        422,
+        412,
+        422,
+        422,
+    ]
+    assert "maximum" in broken.json()["detail"]
+    assert dict(WorkflowVariable.objects.values_list("key", "value")) == {"share": 0.9, "crm_token": "s3cr3t-42"}
+    assert VariableChange.objects.count() == changes
+
+
+@pytest.mark.parametrize(
+    ("method", "body"), [("get", None), ("put", {"value": 2}), ("patch", {"increment": 1}), ("delete", None)]
+)
+def test_a_variable_takes_at_most_five_queries(people: Personas, method: str, body: Any) -> None:
+    put(people, "rate", value=1)
+
+    with statements() as asked:
+        answer = getattr(people.owner, method)(f"{people.url}/variables/rate", body, format="json")
+
+    assert answer.status_code in (200, 204)
+    assert len(asked) <= 5, asked

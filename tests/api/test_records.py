@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from records.models import RecordChange, WorkflowRecord
 from tests.api.conftest import Personas
 from tests.factories import make_record
+from tests.rig.queries import statements
 
 
 @pytest.fixture
@@ -223,3 +224,28 @@ def test_an_operation_on_a_record_takes_fewer_than_5_queries(people: Personas, e
     assert queries_of(lambda: owner.patch(url, {"status": "skipped"}, format="json")) < 5
     assert queries_of(lambda: owner.delete(url)) < 5
     assert queries_of(lambda: owner.get(emails)) < 5
+
+
+@pytest.mark.parametrize(
+    ("method", "place", "body"),
+    [
+        ("get", "/email_001", None),
+        ("patch", "/email_001", {"set": {"fields.subject": "Changed"}}),
+        ("patch", "/email_001", {"status": "skipped"}),
+        ("delete", "/email_001", None),
+        ("post", "", {"type": "email", "fields": {"subject": "New"}}),
+        ("post", "", {"type": "email", "fields": {"subject": "New"}, "record_id": "mail_7"}),
+        ("post", "", {"type": "email", "fields": {"x": 1}, "record_id": "email_001", "on_existing": "merge"}),
+    ],
+)
+def test_what_is_done_with_one_record_takes_fewer_than_five_queries(
+    people: Personas, method: str, place: str, body: Any
+) -> None:
+    make_record(people.workflow, record_id="email_001")
+    people.owner.post(f"{people.url}/records", {"type": "email", "fields": {"subject": "First"}}, format="json")
+
+    with statements() as asked:
+        answer = getattr(people.owner, method)(f"{people.url}/records{place}", body, format="json")
+
+    assert answer.status_code in (200, 201, 204)
+    assert len(asked) < 5, "\n".join(asked)

@@ -330,3 +330,19 @@ def test_an_import_survives_the_kill_of_its_worker_and_no_row_is_lost_or_doubled
     assert max(len(record_id) for record_id in workflow.records.values_list("record_id", flat=True)) == len(
         "lead_60000"
     )
+
+
+@pytest.mark.django_db
+def test_a_masked_export_that_comes_back_leaves_the_secrets_as_they_are():
+    workflow = make_workflow()
+    make_record(workflow, record_id="crm_001", record_type="crm", fields={"name": "Fjord", "api_key": "s3cr3t-42"})
+    make_record(workflow, record_id="crm_002", record_type="crm", fields={"login": {"user": "x", "password": "s3cr3t"}})
+    before = contents(workflow)
+
+    masked = b"".join(export_csv(workflow.pk, RecordFilter()))
+    imported = bring(workflow, "again.csv", masked)
+
+    assert MASK.encode() in masked
+    assert (imported.unchanged, imported.failed) == (1, 1)
+    assert imported.problems[0]["reason"].startswith("fields.login.password is a mask, not a value")
+    assert contents(workflow) == before
