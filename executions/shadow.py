@@ -73,7 +73,7 @@ class RecordReport:
     """One record. data: JSON Patch from the vars and targets that it got then to those it would get now.
 
     steps: the same for the outputs of its steps. error: why it fails now. key: what the next page begins after.
-    then and now: what both are made of, masked: {"data": {"vars", "targets"}, "steps": {alias: output}}.
+    then and now: what both are made of, masked: {"status", "data": {"vars", "targets"}, "steps": {alias: output}}.
     """
 
     key: int
@@ -188,7 +188,7 @@ def _record(
 ) -> RecordReport:
     error_then, outputs_then, outputs_now, version_then = then_and_now
     before = _plan_of(version_then)
-    then, now = _outcome(before, _loaded(outputs_then)), _outcome(plan, _loaded(outputs_now))
+    then, now = _outcome(before, status_then, outputs_then), _outcome(plan, status, outputs_now)
     steps, data = difference(then["steps"], now["steps"]), difference(then["data"], now["data"])
     failed = _loaded(error)
     verdict = DIFFERENT if steps or data or status != status_then else SAME
@@ -199,9 +199,10 @@ def _record(
     return RecordReport(frame, name or "?", verdict, data, steps, mask_tree(failed) or None, then, now)
 
 
-def _outcome(plan: Plan, outputs: dict[str, Any]) -> dict[str, Any]:
-    """What the steps stored and gave, as it may be shown."""
-    return {"data": mask_tree(_stored(plan, outputs)), "steps": mask_tree(_told(outputs))}
+def _outcome(plan: Plan, status: str, json: str | None) -> dict[str, Any]:
+    """How the record ended and what its steps stored and gave, as it may be shown."""
+    outputs = _loaded(json)
+    return {"status": status, "data": mask_tree(_stored(plan, outputs)), "steps": mask_tree(_told(outputs))}
 
 
 def _loaded(json: str | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from workflows.flow import Flow, FlowStep
 
 COUNTERPARTS_SHOWN = 5
 REPLAYS_SHOWN = 5
-HOW = {"idempotent": "leaves what one time would", "keyed": "under keys of the new execution", "once": ""}
+HOW = {"idempotent": "to the same effect as once", "keyed": "under new keys", "once": ""}
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,7 +216,8 @@ def _at_place(row: ChangeRow, refusal: DirectorError) -> str:
         return refusal.message
     records = f"records.{row.record}" if row.record else "all"
     place = refusal.path.removeprefix(f"steps.{row.step}.{records}.{row.part}").lstrip(".")
-    return f"{place or 'It'} {refusal.reason}."
+    is_told = refusal.reason.startswith("`")  # it names the key itself
+    return f"{refusal.reason}." if is_told else f"{place or 'It'} {refusal.reason}."
 
 
 def _require(holds: bool, reason: str) -> None:

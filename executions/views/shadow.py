@@ -109,7 +109,7 @@ def _start(request: HttpRequest, workflow: Workflow) -> Execution:
 def _form_context(workflow: Workflow) -> dict[str, Any]:
     versions = list(workflow.versions.order_by("-number")[:VERSIONS_OFFERED])
     drafts = [version for version in versions if version.status == VersionStatus.DRAFT]
-    newest = (drafts or versions or [None])[0]
+    newest = next(iter(drafts + versions), None)
     earlier = workflow.executions.filter(overrides__again__has_key="frames").select_related("version", "started_by")
     return {
         "workflow": workflow,

@@ -66,12 +66,12 @@ def test_the_effect_says_in_numbers_what_stands_what_runs_and_what_would_happen_
     failed = text(effect(original, which="failed"))
     one = text(effect(original, step="send", which="one", record="email_001"))
 
-    assert "3 records, at most 3 steps each will run. Nothing is reused." in whole
+    assert "3 records, up to 3 steps will run. Nothing is reused." in whole
     assert "Would happen again send runs 2 more times ; at most 1 for the first time" in whole
     assert "4 outcomes of 2 steps are reused" in later
     assert "No side effect happens again." not in later, "the failed one comes to send for the first time"
     assert "May happen for the first time send runs at most 1 time" in failed
-    assert "1 record, at most 2 steps will run. 1 outcome of 1 step is reused." in one
+    assert "1 record, up to 2 steps will run. 1 outcome of 1 step is reused." in one
     assert "send runs 1 more time" in one
     assert "Replay 1 record" in one
     assert Execution.objects.count() == 1
@@ -110,7 +110,7 @@ def test_what_is_wrong_with_a_change_stands_below_it(tmp_path):
     for given, wrong in (
         (change("kind", '{"value": 1'), "is not JSON"),
         (change("kind", "[1]"), "It is no object"),
-        (change("kind", '{"valeu": 1}'), "valeu `valeu` is not known here"),
+        (change("kind", '{"valeu": 1}'), "`valeu` is not known here; the keys are value, variable."),
         (change("kind", '{"variable": 3}'), "variable must be text"),
         (change("nothing", '{"value": 1}'), "has no step"),
         (change("kind", '{"value": 1}', record="email_009"), 'does not walk a record "email_009"'),
