@@ -112,6 +112,7 @@ DATABASES = {
         "HOST": _conninfo.pop("host", None) or "",
         "PORT": _conninfo.pop("port", None) or "",
         "OPTIONS": {**_conninfo, "pool": {"min_size": 0, "max_size": 16, "timeout": 10}},
+        "CONN_HEALTH_CHECKS": True,  # after a restart of the server the pool's connections are not handed out any more
         "TEST": {"NAME": "director_test"},
     }
 }
