@@ -3,7 +3,7 @@
 Which ones are meant is written down when the operation begins, a row for each; what is done to one, its outcome and the
 sums are one transaction. So a worker that is killed loses nothing and repeats nothing, and the sums add up.
 
-    filter: {"status": "open", "workflow": "inbox-triage", "labels": {"client": "acme"}, "numbers": [12, 13]}
+    filter: see `executions.filters`
     parameters of a replay: {"step": "send", "statuses": ["failed"], "skip_completed": true, "dry": true}
 """
 
@@ -11,58 +11,96 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from director.errors import DirectorError
 from executions import control
+from executions.filters import read_filter
 from executions.models import Execution, ExecutionBulk, ExecutionBulkItem, ExecutionBulkKind
-from executions.queries.lists import ExecutionFilter
-from executions.refusals import BulkFilterRefused, BulkNotFound
+from executions.refusals import BulkNotFound, ExecutionBulkGrown, ExecutionBulkTooLarge
 from executions.replay import Choice, Request, replay
+from executions.states import EXECUTION_TERMINAL
 from records.nudge import SLICE_SECONDS, STALLED_AFTER, nudge, nudge_on_commit
-from workflows.services import get_workflow_for
 
 TASK = "executions.run_bulk"
 MAX_EXECUTIONS = 100_000
 DONE, REFUSED = "done", "refused"
-PARTS = ("status", "workflow", "labels", "numbers")
+GROWTH = 1.1  # how many more executions than were shown may be taken without asking again
+STOPPED = "The operation was stopped before it came to this one."
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """How many executions it would be about, by status; and how many of them would be left as they are."""
+
+    by_status: Mapping[str, int]
+    refused: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_status.values())
 
 
 def matching(user: Any, narrow: Mapping[str, Any]) -> QuerySet[Execution]:
-    """Return the executions that the filter means, of those the user may see; raises BulkFilterRefused."""
-    for part in narrow:
-        if part not in PARTS:
-            raise BulkFilterRefused(part, PARTS)
-    workflow = get_workflow_for(user, narrow["workflow"]).pk if narrow.get("workflow") else None
-    rows = ExecutionFilter(narrow.get("status", ""), workflow).apply(Execution.objects.all().visible_to(user))
-    if narrow.get("labels"):
-        rows = rows.filter(labels__contains=narrow["labels"])
-    if "numbers" in narrow:
-        rows = rows.filter(number__in=narrow["numbers"])
-    return rows
+    """Return the executions that the filter means, of those the user may see; raises what `read_filter` refuses."""
+    return read_filter(user, narrow).apply(Execution.objects.all().visible_to(user))
+
+
+def preview(kind: str, narrow: Mapping[str, Any], *, user: Any) -> Preview:
+    """Count what `start` would be about; nothing is done. One query."""
+    counts = matching(user, narrow).order_by().values_list("status").annotate(Count("pk"))
+    by_status = dict(counts)
+    over = sum(by_status.get(status, 0) for status in EXECUTION_TERMINAL)
+    return Preview(by_status, over if kind == ExecutionBulkKind.CANCEL else 0)
 
 
 @transaction.atomic
 def start(
-    kind: str, narrow: Mapping[str, Any], parameters: Mapping[str, Any], *, user: Any, reason: str = ""
+    kind: str,
+    narrow: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    *,
+    user: Any,
+    reason: str = "",
+    shown: int | None = None,
 ) -> ExecutionBulk:
-    """Begin the operation and return it; the oldest executions come first. Raises BulkFilterRefused."""
-    meant = matching(user, narrow).order_by("number").values_list("pk", flat=True)[:MAX_EXECUTIONS]
+    """Begin the operation and return it; the oldest executions come first. shown: the number that was agreed to.
+
+    Raises what `read_filter` refuses, ExecutionBulkGrown, ExecutionBulkTooLarge.
+    """
+    meant = matching(user, narrow).order_by("number").values_list("pk", flat=True)
+    total = meant.count()
+    if total > MAX_EXECUTIONS:
+        raise ExecutionBulkTooLarge(total, MAX_EXECUTIONS)
+    if shown is not None and total > shown * GROWTH:
+        raise ExecutionBulkGrown(shown, total)
     bulk = ExecutionBulk.objects.create(
         kind=kind, filter=dict(narrow), parameters=dict(parameters), actor=user, reason=reason
     )
-    items = (ExecutionBulkItem(bulk=bulk, execution_id=pk) for pk in meant)
+    items = (ExecutionBulkItem(bulk=bulk, execution_id=pk) for pk in meant[:MAX_EXECUTIONS])
     bulk.total = len(ExecutionBulkItem.objects.bulk_create(items, batch_size=5_000))
     bulk.finished_at = None if bulk.total else timezone.now()
     bulk.save(update_fields=["total", "finished_at"])
     nudge_on_commit(TASK, bulk.pk)
     return bulk
+
+
+@transaction.atomic
+def stop(bulk: ExecutionBulk) -> ExecutionBulk:
+    """Leave what is not done yet as it is: each says so. What was done stays done."""
+    locked = ExecutionBulk.objects.select_for_update(no_key=True).get(pk=bulk.pk)
+    if locked.finished_at is None:
+        locked.refused += locked.items.filter(outcome="").update(outcome=REFUSED, reason=STOPPED)
+        locked.finished_at = timezone.now()
+        locked.save(update_fields=["refused", "finished_at"])
+    return locked
 
 
 def get_bulk_for(user: Any, bulk_id: UUID) -> ExecutionBulk:

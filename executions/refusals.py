@@ -2,8 +2,9 @@
 
 ExecutionError
   RecordNotInRun 404
-  NothingPaused, NothingToCancel, NothingToReplay, NotInterrupted, NotWalked, NotFailed, AlikeGrown 409
-  StepUnknown, ModificationRefused, ReplayRefused 422
+  NothingPaused, NothingToCancel, NothingToReplay, NotInterrupted, NotWalked, NotFailed, AlikeGrown,
+      ExecutionBulkGrown 409
+  StepUnknown, ModificationRefused, ReplayRefused, ExecutionFilterInvalid, ExecutionBulkTooLarge 422
 """
 
 from __future__ import annotations
@@ -214,6 +215,57 @@ class BulkFilterRefused(ExecutionError):
         near = next(iter(get_close_matches(self.part, self.known, n=1)), None)
         hint = f' Did you mean "{near}"?' if near else ""
         return f'Executions cannot be filtered by "{self.part}"; the parts are {", ".join(self.known)}.{hint}'
+
+
+class ExecutionFilterInvalid(ExecutionError):
+    """part: of the filter."""
+
+    code = "execution_filter_invalid"
+    http_status = 422
+
+    def __init__(self, part: str, reason: str) -> None:
+        super().__init__(part, reason)
+        self.part, self.reason = part, reason
+
+    @property
+    def message(self) -> str:
+        return f'The filter "{self.part}" {self.reason}.'
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"part": self.part}
+
+
+class ExecutionBulkGrown(ExecutionError):
+    """Many more executions match by now than were confirmed."""
+
+    code = "execution_bulk_grown"
+    http_status = 409
+
+    def __init__(self, shown: int, total: int) -> None:
+        super().__init__(shown, total)
+        self.shown, self.total = shown, total
+
+    @property
+    def message(self) -> str:
+        return f"{self.total:,} executions match by now, not {self.shown:,}. Look again, then confirm the new number."
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"shown": self.shown, "total": self.total}
+
+
+class ExecutionBulkTooLarge(ExecutionError):
+    code = "execution_bulk_too_large"
+    http_status = 422
+
+    def __init__(self, total: int, most: int) -> None:
+        super().__init__(total, most)
+        self.total, self.most = total, most
+
+    @property
+    def message(self) -> str:
+        return f"{self.total:,} executions match, and at most {self.most:,} are taken at once. Narrow the filter."
 
 
 class NoDraft(ExecutionError):

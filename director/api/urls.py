@@ -60,6 +60,7 @@ urlpatterns = [
     path("executions", executions.Executions.as_view(), name="api-executions"),
     path("executions/bulk", execution_bulk.ExecutionBulkStart.as_view()),
     path("executions/bulk/<uuid:operation>", execution_bulk.ExecutionBulkDetail.as_view(), name="api-execution-bulk"),
+    path("executions/bulk/<uuid:operation>/stop", execution_bulk.ExecutionBulkStop.as_view()),
     path("executions/bulk/<uuid:operation>/outcomes", execution_bulk.ExecutionBulkItems.as_view()),
     path(EXECUTION, executions.ExecutionDetail.as_view(), name="api-execution"),
     path(f"{EXECUTION}/steps", executions.Steps.as_view()),

@@ -38,17 +38,23 @@ class ExecutionBulkRequestSerializer(ReasonSerializer):
 
     action = serializers.ChoiceField(ExecutionBulkKind.choices)
     filter = serializers.DictField(
-        help_text='`{"status": "open", "workflow": "inbox-triage", "labels": {"client": "acme"}, "numbers": [12]}`; '
+        help_text='`{"status": "open", "workflow": "inbox-triage", "labels": {"client": "acme"}, "trigger": "api", "by": '
+        '"olivia", "started_after": "2026-11-01T00:00:00Z", "replays": false, "text": "acme", "numbers": [12]}`; '
         "{} means every one you may see."
     )
     replay = BulkReplaySerializer(required=False, help_text="With `replay`.")
+    shown = serializers.IntegerField(
+        min_value=0, required=False, help_text="The total you agree to; refused when a tenth more match by then."
+    )
     dry_run = serializers.BooleanField(default=False, help_text="Only tell how many executions it would be about.")
 
 
 class ExecutionBulkPreviewSerializer(serializers.Serializer[Any]):
-    """How many executions match."""
+    """How many executions match, and how many of them would be left as they are."""
 
     total = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    by_status = serializers.DictField(child=serializers.IntegerField())
 
 
 class ExecutionBulkSerializer(serializers.Serializer[Any]):
@@ -93,13 +99,15 @@ class ExecutionBulkStart(APIView):
         """Begin to cancel or replay, one by one, the executions that match."""
         asked = read_body(request, ExecutionBulkRequestSerializer)
         if asked["dry_run"]:
-            return Response({"total": bulk.matching(request.user, asked["filter"]).count()})
+            found = bulk.preview(asked["action"], asked["filter"], user=request.user)
+            return Response(ExecutionBulkPreviewSerializer(found).data)
         operation = bulk.start(
             asked["action"],
             asked["filter"],
             asked.get("replay", {}),
             user=request.user,
             reason=asked.get("reason", ""),
+            shown=asked.get("shown"),
         )
         answer = ExecutionBulkSerializer(operation, context={"request": request}).data
         return Response(answer, status.HTTP_202_ACCEPTED, headers={"Location": answer["url"]})
@@ -113,6 +121,16 @@ class ExecutionBulkDetail(APIView):
         """Return an operation that you began, and how far it is."""
         found = bulk.get_bulk_for(request.user, operation)
         return Response(ExecutionBulkSerializer(found, context={"request": request}).data)
+
+
+class ExecutionBulkStop(APIView):
+    """Stopping a bulk operation."""
+
+    @extend_schema(operation_id="stop_execution_bulk", request=None, responses=ExecutionBulkSerializer)
+    def post(self, request: Request, operation: UUID) -> Response:
+        """Leave the executions that it has not come to as they are; what was done stays done."""
+        stopped = bulk.stop(bulk.get_bulk_for(request.user, operation))
+        return Response(ExecutionBulkSerializer(stopped, context={"request": request}).data)
 
 
 class ExecutionBulkItems(APIView):

@@ -14,8 +14,9 @@ from director.api.paging import PageQuery, page_of
 from director.api.reading import idempotency_key, prefixed, read_body, read_query
 from director.api.schema import page_shape
 from executions import retry, services
+from executions.filters import read_filter
 from executions.models import Execution, ExecutionStep, TriggerType
-from executions.queries.lists import PEOPLE, ExecutionFilter, with_records
+from executions.queries.lists import PEOPLE, with_records
 from executions.queries.progress import progress
 from executions.queries.stories import get_step_for
 from executions.states import ExecutionStatus, StepStatus
@@ -144,6 +145,14 @@ class ExecutionQuery(PageQuery):
         [*ExecutionStatus.values, "open"], required=False, help_text="`open`: not over yet."
     )
     workflow = serializers.CharField(required=False, help_text="Id or slug.")
+    trigger = serializers.ChoiceField(TriggerType.choices, required=False)
+    by = serializers.CharField(required=False, help_text="User name of who started it.")
+    started_after = serializers.DateTimeField(required=False)
+    started_before = serializers.DateTimeField(required=False)
+    replays = serializers.BooleanField(required=False, help_text="Only replays and retries, or none of them.")
+    text = serializers.CharField(
+        required=False, max_length=200, help_text="A number, or part of a workflow's name or of a label."
+    )
 
 
 class StepQuery(PageQuery):
@@ -194,11 +203,9 @@ class Executions(APIView):
     def get(self, request: Request) -> Response:
         """List executions, newest first."""
         query = read_query(request, ExecutionQuery, free=("label.",))
-        workflow = get_workflow_for(request.user, query["workflow"]).pk if "workflow" in query else None
-        narrow = ExecutionFilter(query.get("status", ""), workflow)
+        parts = {part: query[part] for part in query if part not in ("limit", "cursor")}
+        narrow = read_filter(request.user, {**parts, "labels": prefixed(request, "label.")})
         rows = narrow.apply(Execution.objects.all().visible_to(request.user)).select_related(*PEOPLE)
-        if labels := prefixed(request, "label."):
-            rows = rows.filter(labels__contains=labels)
         return page_of(
             request, rows, query, ExecutionSerializer, key=("number",), newest_first=True, prepare=with_records
         )

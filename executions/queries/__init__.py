@@ -1,10 +1,10 @@
 """Read models of the execution pages and their API."""
 
+from executions.filters import ExecutionFilter
 from executions.queries.causes import FailureGroup, causes_of, tried_of_workflow
 from executions.queries.frames import FrameFilter, FrameRow, frames_by_id, frames_page
 from executions.queries.history import History, Point, history_of
 from executions.queries.lists import (
-    ExecutionFilter,
     LastDay,
     Run,
     executions_page,

@@ -9,15 +9,15 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from director import paging
 from director.ids import uuid7_at
+from executions.filters import ExecutionFilter
 from executions.models import Execution
 from executions.queries import sql
 from executions.queries.progress import Counts, records_of
-from executions.states import EXECUTION_TERMINAL, ExecutionStatus
+from executions.states import ExecutionStatus
 
 COUNT_CAP = 1_000  # open executions are counted up to here
 RUN_BARS = 12
@@ -28,31 +28,6 @@ PEOPLE = ("workflow", "workflow__owner", "version", "started_by")
 def open_executions(user: Any) -> int:
     """Return how many executions of the user are not over, up to COUNT_CAP."""
     return Execution.objects.all().visible_to(user).unfinished()[:COUNT_CAP].count()
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutionFilter:
-    """status: one of the statuses, or "open" for all that are not over. label: "key" or "key=value"."""
-
-    status: str = ""
-    workflow: UUID | None = None
-    label: str = ""
-
-    def __bool__(self) -> bool:
-        return bool(self.status or self.workflow or self.label)
-
-    def apply(self, executions: QuerySet[Execution]) -> QuerySet[Execution]:
-        if self.workflow:
-            executions = executions.filter(workflow=self.workflow)
-        if self.status == "open":
-            executions = executions.exclude(status__in=EXECUTION_TERMINAL)
-        elif self.status in ExecutionStatus.values:
-            executions = executions.filter(status=self.status)
-        if self.label:
-            key, says_value, value = self.label.partition("=")
-            named = {"labels__contains": {key: value}} if says_value else {"labels__has_key": key}
-            executions = executions.filter(**named)
-        return executions
 
 
 @dataclass(frozen=True, slots=True)

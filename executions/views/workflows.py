@@ -12,8 +12,9 @@ from django.views.decorators.http import require_GET
 
 from director import paging
 from director.htmx import render_page
+from executions.asked import read_address
 from executions.queries import ExecutionFilter, Run, executions_page, newest_runs, progress
-from executions.views.lists import STATUS_CHOICES
+from executions.views.lists import FRAGMENTS, list_context
 from records.page_queries import failed_of_each
 from workflows.flow import Flow, flow_of
 from workflows.models import VersionStatus, Workflow, WorkflowVersion
@@ -149,10 +150,6 @@ def _last_run(request: HttpRequest, head: dict[str, Any], flow: Flow) -> dict[st
 def workflow_executions(request: HttpRequest, slug: str) -> HttpResponse:
     """The workflow's executions, in its own frame of tabs."""
     workflow = get_workflow_for(request.user, slug)
-    status = request.GET.get("status", "")
-    narrow = ExecutionFilter(status, workflow.pk, request.GET.get("label", "").strip())
-    page = executions_page(request.user, narrow, request.GET.get("cursor", ""))
-    context = _head(workflow) | {"page": page, "narrow": narrow, "of_workflow": True, "status_choices": STATUS_CHOICES}
-    return render_page(
-        request, "workflows/workflow_executions.html", context, {"exec-table": "executions/_execution_table.html"}
-    )
+    asked = read_address(request.GET, request.user, workflow)
+    context = _head(workflow) | list_context(request, asked, [workflow]) | {"of_workflow": True}
+    return render_page(request, "workflows/workflow_executions.html", context, FRAGMENTS)

@@ -164,7 +164,7 @@ def test_executions_are_cancelled_and_replayed_in_bulk_with_totals_that_add_up(p
     while bulk.work_on(replayed.json()["id"]):
         assert not people.owner.get(replayed.json()["url"]).json()["finished_at"]
 
-    assert told == {"total": 4}
+    assert told == {"total": 4, "refused": 1, "by_status": {"completed": 1, "queued": 3}}
     done = people.owner.get(begun.json()["url"]).json()
     assert (begun.status_code, done["total"], done["done"], done["refused"]) == (202, 4, 3, 1)
     assert set(Execution.objects.filter(number__in=held).values_list("status", flat=True)) == {"cancelled"}
@@ -177,3 +177,8 @@ def test_executions_are_cancelled_and_replayed_in_bulk_with_totals_that_add_up(p
         post(people, "/api/executions/bulk", action="cancel", filter={"state": "open"}).json()["code"]
         == "bulk_filter_refused"
     )
+    for wrong in ({"status": 1}, {"numbers": ["x"]}, {"labels": [1]}, {"started_after": "now"}, {"replays": "no"}):
+        refused = post(people, "/api/executions/bulk", action="cancel", filter=wrong)
+        assert refused.json()["code"] == "execution_filter_invalid"
+    listed = people.owner.get("/api/executions", {"replays": "true", "started_after": "2020-01-01T00:00:00Z"}).json()
+    assert [one["trigger_type"] for one in listed["results"]] == ["replay"]

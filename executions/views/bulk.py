@@ -1,0 +1,167 @@
+"""What a person does to many executions at once: said in numbers first, then in the background, with every outcome."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from director import paging
+from director.errors import DirectorError
+from director.htmx import render_page
+from executions import bulk
+from executions.asked import read_address
+from executions.models import ExecutionBulk, ExecutionBulkItem, ExecutionBulkKind
+from executions.refusals import ExecutionFilterInvalid
+from executions.states import FrameStatus
+from executions.views.actions import REASON_CHARACTERS
+
+PAGE_SIZE = 50
+WORDS = {
+    ExecutionBulkKind.CANCEL: ("Cancel", "Cancelling", "cancelled"),
+    ExecutionBulkKind.REPLAY: ("Replay", "Replaying", "replayed"),
+}
+OUTCOMES = ((bulk.DONE, "Done"), (bulk.REFUSED, "Not done"))
+WHOLE, FAILED = "", "failed"
+
+
+@require_POST
+def execution_bulk_ask(request: HttpRequest) -> HttpResponse:
+    """The dialog: how many executions it would be about, and what else is to say."""
+    try:
+        context = _dialog(request, _kind(request), _meant(request))
+    except DirectorError as refusal:
+        return render(request, "executions/_bulk_dialog.html", {"error": refusal}, status=refusal.http_status)
+    return render(request, "executions/_bulk_dialog.html", context)
+
+
+@require_POST
+def execution_bulk_start(request: HttpRequest) -> HttpResponse:
+    """Begin; a refusal (many more match by now) comes back in the dialog with the new number."""
+    try:
+        kind, narrow = _kind(request), _meant(request)
+        operation = bulk.start(
+            kind, narrow, _parameters(request, kind), user=request.user, reason=_reason(request), shown=_shown(request)
+        )
+    except DirectorError as refusal:
+        context: dict[str, Any] = {"error": refusal}
+        if refusal.http_status == 409:
+            context = _dialog(request, kind, narrow) | context
+        return render(request, "executions/_bulk_dialog.html", context, status=refusal.http_status)
+    return render(request, "executions/_bulk_started.html", _told(operation))
+
+
+def _kind(request: HttpRequest) -> ExecutionBulkKind:
+    kind = request.POST.get("kind", "")
+    if kind not in ExecutionBulkKind.values:
+        raise ExecutionFilterInvalid("kind", f"must be one of {', '.join(ExecutionBulkKind.values)}")
+    return ExecutionBulkKind(kind)
+
+
+def _meant(request: HttpRequest) -> dict[str, Any]:
+    """The parts of the filter: all that match the address, or those of them that were selected."""
+    asked = read_address(request.GET, request.user)
+    for error in asked.refused:
+        raise error
+    if request.POST.get("all") == "1":
+        return asked.parts
+    numbers = [int(text) for text in request.POST.getlist("numbers") if text.isascii() and text.isdigit()]
+    if not numbers:
+        raise ExecutionFilterInvalid("numbers", "is empty: select at least one execution")
+    return {**asked.parts, "numbers": numbers}
+
+
+def _dialog(request: HttpRequest, kind: ExecutionBulkKind, narrow: dict[str, Any]) -> dict[str, Any]:
+    found = bulk.preview(kind, narrow, user=request.user)
+    return {
+        "kind": kind,
+        "words": WORDS[kind],
+        "found": found,
+        "left": found.total - found.refused,
+        "query": request.GET.urlencode(),
+        "numbers": narrow.get("numbers", []),
+        "posted": request.POST,
+    }
+
+
+def _parameters(request: HttpRequest, kind: ExecutionBulkKind) -> dict[str, Any]:
+    if kind == ExecutionBulkKind.CANCEL:
+        return {}
+    given = request.POST
+    statuses = [FrameStatus.FAILED.value] if given.get("what") == FAILED else []
+    said = {"statuses": statuses, "step": given.get("step", "").strip(), "dry": given.get("dry") == "1"}
+    said["skip_completed"] = given.get("skip_completed") == "1"
+    return {name: value for name, value in said.items() if value}
+
+
+def _reason(request: HttpRequest) -> str:
+    return request.POST.get("reason", "").strip()[:REASON_CHARACTERS]
+
+
+def _shown(request: HttpRequest) -> int:
+    text = request.POST.get("shown", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ExecutionFilterInvalid("shown", "must be the number of executions that was shown")
+    return int(text)
+
+
+# --- an operation under way -------------------------------------------------------------------------------------------
+
+
+@require_GET
+def execution_bulk_toast(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The toast again, until the operation is over; then the list that it was started from looks again."""
+    operation = bulk.get_bulk_for(request.user, pk)
+    response = render(request, "executions/_bulk_toast.html", _told(operation))
+    if operation.finished_at:
+        response["HX-Trigger"] = "bulk-over"
+    return response
+
+
+@require_GET
+def execution_bulk_page(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """How far the operation is, and what became of each execution. At most 5 queries beside the shell's."""
+    operation = bulk.get_bulk_for(request.user, pk)
+    outcome = request.GET.get("outcome", "")
+    context = _told(operation) | {
+        "outcome": outcome,
+        "outcomes": OUTCOMES,
+        "page": _outcomes(operation, outcome, request.GET.get("cursor", "")),
+    }
+    fragments = {"bulk-live": "executions/_bulk_live.html", "bulk-outcomes": "executions/_bulk_outcomes.html"}
+    return render_page(request, "executions/bulk_detail.html", context, fragments)
+
+
+@require_POST
+def execution_bulk_stop(request: HttpRequest, pk: UUID) -> HttpResponse:
+    bulk.stop(bulk.get_bulk_for(request.user, pk))
+    messages.success(request, "It is stopped: what was done stays done.")
+    return redirect("execution_bulk_page", pk=pk)
+
+
+def _told(operation: ExecutionBulk) -> dict[str, Any]:
+    done = operation.done + operation.refused
+    return {
+        "operation": operation,
+        "words": WORDS[ExecutionBulkKind(operation.kind)],
+        "looked_at": done,
+        "status": "completed" if operation.finished_at else "running",
+        "percent": round(100 * done / operation.total) if operation.total else 100,
+    }
+
+
+def _outcomes(operation: ExecutionBulk, outcome: str, cursor: str) -> paging.Page[ExecutionBulkItem]:
+    """A page in the order of the work. One query, by the primary key."""
+    at = paging.parse(cursor, (int,))
+    rows = ExecutionBulkItem.objects.filter(bulk=operation).select_related("execution__workflow", "result")
+    if outcome in dict(OUTCOMES):
+        rows = rows.filter(outcome=outcome)
+    backwards = at is not None and at.backwards
+    if at is not None:
+        rows = rows.filter(pk__lt=at.key[0]) if backwards else rows.filter(pk__gt=at.key[0])
+    found = list(rows.order_by("-pk" if backwards else "pk")[: PAGE_SIZE + 1])
+    return paging.page_of(found, at, lambda row: [row.pk], size=PAGE_SIZE)
