@@ -9,6 +9,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "director.settings")
     from django.core.management import execute_from_command_line
 
+    from django.db import ProgrammingError
+    from psycopg.errors import UndefinedTable
+
     from director import embedded
     from director.errors import SetupError
 
@@ -19,6 +22,10 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except SetupError as error:
         sys.exit(error.message)
+    except ProgrammingError as error:
+        if not isinstance(error.__cause__, UndefinedTable):
+            raise
+        sys.exit("The database is empty or of an older Director. Run `manage.py migrate` first; `manage.py up` does.")
     except KeyboardInterrupt:
         sys.exit(130)  # as a shell says it of a program ended by Ctrl-C
 

@@ -51,9 +51,10 @@ class Command(BaseCommand):
     def _follow(self, execution: Execution, *, plain: bool) -> int:
         console = Console(no_color=plain)
         if not current_app.control.ping(timeout=WORKER_ANSWER_SECONDS):
-            console.print("No worker answers: it begins when one does (manage.py up, in another terminal).")
+            console.print("No worker is free or none runs (manage.py up, in another terminal): it begins when one is.")
         watch(execution, console)
-        console.print(outcome_table(execution))
+        if execution.records_total:
+            console.print(outcome_table(execution))
         console.print(summary(execution))
         if execution.error:
             console.print(Text(execution.error["message"], "bold red"))
