@@ -8,7 +8,7 @@ from django.test import Client
 
 from executions import prompt_due, prompt_mails, prompts
 from executions.models import HumanPrompt
-from executions.views.prompts import dialog_context
+from executions.views.prompt_dialog import dialog_context
 from records.models import WorkflowVariable
 from records.services import WorkflowData
 from tests.executions.prompting import person

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from director.errors import DirectorError
-from executions import control, prompt_due, prompt_fields, prompts
+from executions import control, prompt_due, prompt_form, prompts
 from executions.errors import (
     AnswerInvalid,
     PromptAnswered,
@@ -27,7 +27,7 @@ from executions.models import ExecutionStep, HumanPrompt, PromptAnswer
 from executions.outcomes import finish_step
 from executions.prompt_links import link_for, open_link
 from executions.retry import retry_failed
-from executions.views.prompts import dialog_context
+from executions.views.prompt_dialog import dialog_context
 from tests.executions.prompting import ask, lead, person
 from tests.executions.running import drive, email, journal, outputs, publish, start, statuses, wake_all
 from workflows.definition import parse, validate
@@ -593,7 +593,7 @@ def test_a_form_comes_from_the_schema():
         },
     }
 
-    fields = {field.name: field for field in prompt_fields.form(schema)}
+    fields = {field.name: field for field in prompt_form.form(schema)}
 
     assert {name: field.kind for name, field in fields.items()} == {
         "company": "text", "seats": "number", "segment": "choice", "country": "select", "tags": "many",

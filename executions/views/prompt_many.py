@@ -1,0 +1,96 @@
+"""One answer for many prompts that are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from director.htmx import is_htmx
+from executions import prompt_form, prompts
+from executions.errors import AnswerInvalid
+from executions.models import HumanPrompt
+from executions.prompt_fields import CONFIDENCE
+from executions.views.prompt_asked import is_uuid, narrow_of
+from executions.views.prompt_dialog import comment_of
+
+
+@require_http_methods(["GET", "POST"])
+def prompt_many(request: HttpRequest) -> HttpResponse:
+    """GET shows one form for all prompts that are alike; POST gives all of them that answer."""
+    asked = request.POST if request.method == "POST" else request.GET
+    narrow = narrow_of(request, asked)
+    found = narrow.apply(request.user)
+    chosen = [text for text in asked.getlist("prompt") if is_uuid(text)]
+    found = found.filter(pk__in=chosen) if chosen else found
+    first = found.select_related(*prompts.RELATED).order_by("due_at", "pk").first()
+    if first is None:
+        messages.info(request, "None of them is open any more")
+        return _go(request, reverse("prompt_list"))
+    count = found.count()
+    context = {
+        "first": first,
+        "count": count,
+        "narrow": narrow,
+        "chosen_prompts": chosen,
+        "actions": first.actions,
+        "most": prompts.MAX_AT_ONCE,
+    }
+    if request.method == "GET":
+        context |= {"fields": prompt_form.form(_alike(first.schema), {}), "chosen": ""}
+        return render(request, "executions/_prompt_many.html", context)
+    return _answer_many(request, found, first, context)
+
+
+def _answer_many(request: HttpRequest, found: Any, first: HumanPrompt, context: dict[str, Any]) -> HttpResponse:
+    seen = request.POST.get("count", "")
+    if not seen.isdigit() or context["count"] > int(seen) * 1.1 + 0.5:
+        fields = prompt_form.form(_alike(first.schema), {})
+        grown = f"There are {context['count']} of them now. Look again before you answer all."
+        return render(
+            request, "executions/_prompt_many.html", context | {"fields": fields, "error_rest": grown}, status=422
+        )
+    data, action = prompt_form.read(first.schema, request.POST, {}), request.POST.get("action", "")
+    done = prompts.answer_many(found, user=request.user, action=action, data=data, comment=comment_of(request))
+    problems = next((error.problems for _, error in done.refused if isinstance(error, AnswerInvalid)), [])
+    if problems and not done.answered:
+        fields = prompt_form.form(_alike(first.schema), data, problems)
+        said = {"fields": fields, "chosen": action, "error_rest": AnswerInvalid(problems).message}
+        return render(request, "executions/_prompt_many.html", context | said, status=422)
+    messages.success(request, _said(done))
+    for prompt, error in done.refused[:3]:
+        messages.error(request, f"{prompt.record.record_id if prompt.record else prompt.title}: {error.message}")
+    return _go(request, reverse("prompt_list"))
+
+
+def _said(done: prompts.AnsweredMany) -> str:
+    parts = [f"{len(done.answered)} answered"]
+    parts += [f"{len(done.refused)} not taken"] if done.refused else []
+    parts += [f"{done.left} left: at most {prompts.MAX_AT_ONCE} go at once"] if done.left else []
+    return ", ".join(parts)
+
+
+def _alike(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that one answer for many may fill in: a field left empty keeps what each prompt proposes.
+
+    So what the first one proposes, and how sure that is, is not shown, none is needed, and files are each prompt's own.
+    """
+    properties = {
+        name: {key: value for key, value in one.items() if key not in ("default", CONFIDENCE)}
+        for name, one in schema.get("properties", {}).items()
+        if one.get("format") != "file"
+    }
+    return {**schema, "properties": properties, "required": []}
+
+
+def _go(request: HttpRequest, url: str) -> HttpResponse:
+    if not is_htmx(request):
+        return redirect(url)
+    response = HttpResponse(status=204)
+    response["HX-Redirect"] = url
+    return response
