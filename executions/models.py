@@ -233,6 +233,9 @@ class ExecutionSlice(models.Model):
     expires_at = models.DateTimeField()
     # The frame walked alone because it was in a batch whose worker died.
     suspect_frame_id = models.BigIntegerField(null=True)
+    # The ids between which it walks ready frames of inline bodies, which are leased rather than taken; null: none.
+    leased_from = models.BigIntegerField(null=True)
+    leased_to = models.BigIntegerField(null=True)
     started_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -357,6 +360,12 @@ class ExecutionStep(models.Model):
             models.Index(fields=("execution", "alias", "id"), name="journal_by_step"),
             # The record's story.
             models.Index(fields=("record", "-id"), condition=Q(record__isnull=False), name="journal_by_record"),
+            # What failed, by time: a few rows of many, so it costs next to nothing to keep.
+            models.Index(
+                fields=("execution", "started_at", "id"),
+                condition=Q(status__in=("failed", "interrupted")),
+                name="journal_failures",
+            ),
         )
 
     def __str__(self) -> str:

@@ -40,6 +40,10 @@ class Frame:
     record_pk: UUID | None
     record: RecordView | None
     temporary: bool = False
+    # Of a leased frame: its record's revision as read, and when its walk began (seconds since the epoch).
+    leased: bool = False
+    revision: int | None = None
+    began: float | None = None
     recorded: dict[str, Recorded] = field(default_factory=dict)
     key: bytes = field(init=False)  # of the record, as COPY takes it
     work: Work = field(init=False)

@@ -23,7 +23,7 @@ from uuid import UUID
 import orjson
 
 from director import jsontools
-from executions.engine import sql
+from executions.engine import arrays, sql
 from executions.engine.database import Connection, connect
 from executions.engine.frames import NULL, Frame, FrameEnd, Receipt, Row, Work
 from executions.errors import LeaseLost
@@ -34,6 +34,11 @@ from records.variable_rules import set_by_steps
 logger = logging.getLogger(__name__)
 
 SHARDS = 16  # of the counts of an execution; slices that write at once rarely share one
+# The columns of END_FRAMES, FINISH_STEPS and WRITE_RECORDS.
+_PLAIN, _TEXT = arrays.plain, arrays.text
+FRAME_COLUMNS = (_PLAIN, _TEXT, _TEXT, _PLAIN, _TEXT, _TEXT, _PLAIN, _PLAIN, _PLAIN)
+STEP_COLUMNS = (_PLAIN, _TEXT, _PLAIN, _TEXT, _TEXT, _TEXT, _PLAIN)
+RECORD_COLUMNS = (_PLAIN, _TEXT, _TEXT, _TEXT, _PLAIN, _PLAIN, _PLAIN, _TEXT)
 Counts = dict[tuple[str, str, str], list[float]]  # (kind, alias, status) -> [count, duration_ms]
 
 
@@ -55,6 +60,11 @@ class Changes:
     prompts: list[str] = field(default_factory=list)  # ids of new ones
     commits: int = 0
     rows: int = 0
+
+    def add(self, other: Changes) -> None:
+        self.records.update(other.records)
+        self.prompts.extend(other.prompts)
+        self.rows += other.rows
 
 
 class Journal:
@@ -182,11 +192,19 @@ class Journal:
         real = [entry for entry in entries if entry.frame is not None]
         if not real:
             return
+        try:
+            self._write_once(session, real)
+        except Overtaken:
+            self._write_once(session, real, only_standing=True)
+
+    def _write_once(self, session: Connection, entries: list[Entry], *, only_standing: bool = False) -> None:
         with session.transaction():
             found = session.execute(sql.FENCE, {"slice": self.slice_id}).fetchone()
             if found is None:
                 raise LeaseLost
-            Commit(self, session, real).write()
+            commit = Commit(self, session, standing(session, entries) if only_standing else entries)
+            commit.write(is_checked=only_standing)
+        self.changes.add(commit.changes)
         self._hear(*found)
 
     def _announce(self, entries: list[Entry]) -> None:
@@ -212,21 +230,48 @@ class Journal:
                 return
 
 
+class Overtaken(Exception):
+    """A leased frame or its record is not any more what it was when it was read (I12)."""
+
+
+def standing(session: Connection, entries: list[Entry]) -> list[Entry]:
+    """Return the entries without those of overtaken frames, which stay ready and are walked again; locks what it returns.
+
+    Of frames that hold the same record only the first stands: what it writes overtakes the others.
+    """
+    leased = [entry.frame for entry in entries if entry.frame.leased]
+    ready = {row[0] for row in session.execute(sql.STANDING_FRAMES, ([frame.id for frame in leased],))}
+    frames = [frame for frame in leased if frame.id in ready]
+    first = {frame.record_pk: frame for frame in reversed(frames) if frame.record is not None}
+    columns = ([*first], [frame.revision for frame in first.values()])
+    same = {row[0] for row in session.execute(sql.STANDING_RECORDS, columns)}
+    stands = {frame.id for frame in frames if frame.record is None}
+    stands |= {frame.id for key, frame in first.items() if key in same}
+    return [entry for entry in entries if not entry.frame.leased or entry.frame.id in stands]
+
+
 class Commit:
     """One transaction's worth of entries, written table by table in the lock order."""
 
     def __init__(self, journal: Journal, session: Connection, entries: list[Entry]) -> None:
         self.journal, self.session, self.entries = journal, session, entries
+        self.changes = Changes()
         self.counts: Counts = defaultdict(lambda: [0, 0.0])
 
-    def write(self) -> None:
+    def write(self, *, is_checked: bool = False) -> None:
+        """Write all of it.
+
+        is_checked: what leased frames rely on is locked. Otherwise raises Overtaken where that has changed meanwhile, and
+        the transaction is to be rolled back.
+        """
         self._hold_back([entry for entry in self.entries if entry.end and entry.end.held_by])
         ended = [entry for entry in self.entries if entry.end is not None]
         self._mark_walked([entry for entry in self.entries if entry.end is None])
-        self._end_frames(ended)
+        changed = (self._end_frames(ended), self._write_records())
+        if not (all(changed) or is_checked):
+            raise Overtaken
         self._copy_rows()
         self._finish_steps()
-        self._write_records()
         self._search_fields()
         self._set_variables()
         self._insert_prompts()
@@ -248,29 +293,25 @@ class Commit:
             if entry.end.held_by != (control, breakpoints):
                 entry.end = entry.end.let_go()
 
-    def _end_frames(self, ended: Iterable[Entry]) -> None:
-        columns: list[list[Any]] = [[] for _ in range(8)]
+    def _end_frames(self, ended: Iterable[Entry]) -> bool:
+        """Whether all of them were as their walk left them."""
+        rows = []
         # Rows are locked in the order of their ids, whatever order their walks ended in.
         for entry in sorted(ended, key=lambda entry: entry.frame.id):
             end, frame = entry.end, entry.frame
             assert end is not None
             error = None if end.error is None else orjson.dumps(end.error).decode()
-            values = (
-                frame.id,
-                str(end.status),
-                str(end.waiting_for),
-                end.wake_at,
-                end.at_step,
-                error,
-                end.retried,
-                end.forgiven,
-            )
-            for column, value in zip(columns, values, strict=True):
-                column.append(value)
+            place = (frame.id, str(end.status), str(end.waiting_for), end.wake_at, end.at_step)
+            rows.append((*place, error, end.retried, end.forgiven, frame.began))
             if frame.alias and (end.status in FRAME_TERMINAL or end.waiting_for):
                 self.counts["frame", frame.alias, str(end.status)][0] += 1
-        if columns[0]:
-            self.session.execute(sql.END_FRAMES, columns)
+        return self._update(sql.END_FRAMES, rows, FRAME_COLUMNS)
+
+    def _update(self, statement: str, rows: list[tuple[Any, ...]], columns: tuple[Any, ...]) -> bool:
+        """Run a statement over the rows as columns; whether it changed as many."""
+        if not rows:
+            return True
+        return self.session.execute(statement, arrays.literals(rows, columns)).rowcount == len(rows)
 
     def _mark_walked(self, going_on: list[Entry]) -> None:
         if going_on:
@@ -288,26 +329,16 @@ class Commit:
             count = self.counts["step", row.alias, row.status]
             count[0] += 1
             count[1] += row.duration_ms
-        self.journal.changes.rows += len(rows)
+        self.changes.rows += len(rows)
 
     def _finish_steps(self) -> None:
-        columns: list[list[Any]] = [[] for _ in range(7)]
+        rows = []
         for entry in self.entries:
             for receipt in entry.work.receipts:
                 self._count_receipt(receipt)
-                values = (
-                    entry.frame.id,
-                    receipt.alias,
-                    receipt.attempt,
-                    receipt.status,
-                    _text(receipt.output),
-                    _text(receipt.error),
-                    receipt.duration_ms,
-                )
-                for column, value in zip(columns, values, strict=True):
-                    column.append(value)
-        if columns[0]:
-            self.session.execute(sql.FINISH_STEPS, columns)
+                place = (entry.frame.id, receipt.alias, receipt.attempt)
+                rows.append((*place, receipt.status, _text(receipt.output), _text(receipt.error), receipt.duration_ms))
+        self._update(sql.FINISH_STEPS, rows, STEP_COLUMNS)
 
     def _count_receipt(self, receipt: Receipt) -> None:
         self.counts["step", receipt.alias, StepStatus.RUNNING][0] -= 1
@@ -315,9 +346,9 @@ class Commit:
         count[0] += 1
         count[1] += receipt.duration_ms
 
-    def _write_records(self) -> None:
-        columns: list[list[Any]] = [[] for _ in range(5)]
-        changed = self.journal.changes.records
+    def _write_records(self) -> bool:
+        """Whether all of them were there, and those of leased frames as they were read."""
+        rows = []
         for entry in sorted(self.entries, key=lambda entry: entry.frame.id):
             frame, end = entry.frame, entry.end
             if frame.record is None or not (entry.work.operations or (end and end.record_status)):
@@ -325,22 +356,18 @@ class Commit:
             status = end.record_status if end else None
             error = end.error["message"] if end and end.error and status == "failed" else ""
             operations = jsontools.dumps(entry.work.operations).decode() if entry.work.operations else None
-            values = (frame.record_pk, operations, status, error, end.retried if end else 0)
-            for column, value in zip(columns, values, strict=True):
-                column.append(value)
+            lease = (frame.revision, frame.id, frame.alias) if frame.leased else (None, None, None)
+            rows.append((frame.record_pk, operations, status, error, end.retried if end else 0, *lease))
             if status:
-                changed[str(frame.record_pk)] = (frame.record.record_id, status)
-        if columns[0]:
-            self._merge_and_write(columns)
+                self.changes.records[str(frame.record_pk)] = (frame.record.record_id, status)
+        return self._merge_and_write(rows)
 
-    def _merge_and_write(self, columns: list[list[Any]]) -> None:
+    def _merge_and_write(self, rows: list[tuple[Any, ...]]) -> bool:
         """A record may come twice in one commit (progress, then the end): such are written one after the other."""
-        ids = columns[0]
-        if len(set(ids)) == len(ids):
-            self.session.execute(sql.WRITE_RECORDS, columns)
-            return
-        for row in zip(*columns, strict=True):
-            self.session.execute(sql.WRITE_RECORDS, [[value] for value in row])
+        if len({row[0] for row in rows}) == len(rows):
+            return self._update(sql.WRITE_RECORDS, rows, RECORD_COLUMNS)
+        written = [self._update(sql.WRITE_RECORDS, [row], RECORD_COLUMNS) for row in rows]
+        return all(written)
 
     def _search_fields(self) -> None:
         """Let records be found by what steps wrote into their fields; what goes elsewhere costs nothing here."""
@@ -363,7 +390,7 @@ class Commit:
         prompts = [prompt for entry in self.entries for prompt in entry.work.prompts]
         if prompts:
             self.session.execute(sql.INSERT_PROMPTS, (jsontools.dumps(prompts).decode(),))
-            self.journal.changes.prompts.extend(str(prompt["id"]) for prompt in prompts)
+            self.changes.prompts.extend(str(prompt["id"]) for prompt in prompts)
 
     def _stop_siblings(self, stopping: list[Entry]) -> None:
         if stopping:

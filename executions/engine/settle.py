@@ -41,7 +41,8 @@ WHERE p.execution_id = %s AND p.status = 'waiting' AND p.waiting_for = 'children
 STATE = """
 SELECT e.status, e.control,
     EXISTS (SELECT 1 FROM execution_frames f WHERE f.execution_id = e.id AND f.status = 'ready') AS ready,
-    EXISTS (SELECT 1 FROM execution_frames f WHERE f.execution_id = e.id AND f.status = 'running') AS running,
+    EXISTS (SELECT 1 FROM execution_frames f WHERE f.execution_id = e.id AND f.status = 'running')
+        OR EXISTS (SELECT 1 FROM execution_slices s WHERE s.execution_id = e.id AND s.leased_to IS NOT NULL) AS running,
     root.status, root.error
 FROM executions e JOIN LATERAL (
     SELECT status, error FROM execution_frames WHERE execution_id = e.id AND parent_id IS NULL ORDER BY id LIMIT 1) root ON true

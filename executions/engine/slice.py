@@ -147,16 +147,16 @@ class _Slice:
 
     async def _work(self) -> None:
         claiming = self._claim()
-        idle_since = -1  # how many had been walked when last nothing was ready
+        idle_since = -1  # how many had been walked when last nothing was ready and nothing was under way
         while True:
             batch = await claiming
             if not batch.frames:
-                nothing_new = self.outcome.walked == idle_since and not self.walks
-                if nothing_new or not self._has_time():
+                if self.outcome.walked == idle_since or not self._has_time():
                     break
-                idle_since = self.outcome.walked
                 await self._look_around()
-                claiming = self._claim()
+                # A walk under way may make frames ready while the claim looks for them.
+                idle_since = -1 if self.walks else self.outcome.walked
+                claiming = self._claim(drained=True)
                 continue
             self._call_for_help(len(batch.frames))
             # Inline frames: the next batch is claimed while this one is walked.
@@ -174,10 +174,11 @@ class _Slice:
         self.publisher.publish(self.journal.changes)
         await self._wake()
 
-    def _claim(self) -> asyncio.Future[Batch]:
+    def _claim(self, *, drained: bool = False) -> asyncio.Future[Batch]:
         """Claim as many as there is room for: a batch of inline frames, or as many walks as may still be begun."""
         room = MAX_BATCH if self.all_inline else MAX_WALKS - len(self.walks)
-        return asyncio.get_running_loop().run_in_executor(self.claims, self.claimer.claim, room)
+        claim = partial(self.claimer.claim, room, drained=drained)
+        return asyncio.get_running_loop().run_in_executor(self.claims, claim)
 
     def _has_time(self) -> bool:
         return time.monotonic() < self.deadline and not self.journal.held and not self.journal.lost
@@ -205,6 +206,8 @@ class _Slice:
 
     def _walk(self, frame: Frame, scope: dict[str, Any]) -> None:
         block = self.contexts.block(frame)
+        if frame.leased:
+            frame.began = time.time()
         if frame.untaken:
             self.journal.put(Entry(frame, frame.hand_over(), _not_taken()))
         elif block.inline:
@@ -275,8 +278,7 @@ class _Slice:
 
 
 def _has_ready(session: Connection, execution_id: UUID) -> bool:
-    query = "SELECT EXISTS (SELECT 1 FROM execution_frames WHERE execution_id = %s AND status = 'ready')"
-    found = session.execute(query, (execution_id,)).fetchone()
+    found = session.execute(sql.HAS_READY, (execution_id,)).fetchone()
     return bool(found and found[0])
 
 

@@ -59,7 +59,7 @@ CLAIM = (
 WITH picked AS (
     SELECT id FROM execution_frames
     WHERE execution_id = %(execution)s AND status = 'ready' AND id > %(after)s AND crashes = 0
-        AND alias <> ALL (%(limited)s)
+        AND alias <> ALL (%(limited)s) AND alias <> ALL (%(leased)s)
     ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 ), """
     + _TAKE
@@ -89,6 +89,54 @@ WITH parents AS MATERIALIZED (
 ), """
     + _TAKE
 )
+
+# Frames of inline bodies are leased: read with their records, and the slice says which ids it walks. Neither row is
+# written before the walk has an end; only then is it seen whether both are as they were read (I12). One at a time, so that
+# what the one before leased is seen; nothing that must outlive a crash is said here, so nobody waits for the disk.
+LOCK_LEASES = """
+SELECT pg_advisory_xact_lock(hashtextextended(%(execution)s::text, 8)), set_config('synchronous_commit', 'off', true)
+"""
+_LEASE = """
+picked AS MATERIALIZED (
+    SELECT f.id, f.parent_id, f.alias, f.position, f.walked, f.retries, f.forgiven, f.passes, f.record_id
+    FROM execution_frames f
+    WHERE f.execution_id = %(execution)s AND f.status = 'ready' AND f.crashes = 0 AND f.alias = ANY (%(leased)s)
+        AND {free}
+    ORDER BY f.id LIMIT %(limit)s
+), lease AS (
+    UPDATE execution_slices s SET leased_from = {leased_from}, leased_to = p.upper
+    FROM (SELECT min(id) AS lower, max(id) AS upper FROM picked) p
+    WHERE s.id = %(slice)s AND {when}
+)
+SELECT p.*, r.record_id, r.record_type, r.data, r.execution_id IS NOT NULL, r.revision
+FROM picked p LEFT JOIN workflow_records r ON r.id = p.record_id AND (r.frame_id = p.id OR (r.frame_id IS NULL AND EXISTS (
+    SELECT 1 FROM unnest(%(aliases)s::text[], %(statuses)s::text[]) AS eligible (alias, status)
+    WHERE eligible.alias = p.alias AND eligible.status = r.status)))
+ORDER BY p.id
+"""
+# Past everything that any slice has leased. Index frame_by_status.
+LEASE = "WITH " + _LEASE.format(
+    free="""f.id > (
+            SELECT coalesce(max(leased_to), 0) FROM execution_slices WHERE execution_id = %(execution)s)""",
+    leased_from="coalesce(s.leased_from, p.lower)",
+    when="p.upper IS NOT NULL",
+)
+# Those left behind: ready again, or overtaken. Only when nothing this slice leased is still under way.
+LEASE_LEFT = """
+WITH others AS MATERIALIZED (
+    SELECT leased_from, leased_to FROM execution_slices
+    WHERE execution_id = %(execution)s AND id <> %(slice)s AND leased_to IS NOT NULL
+), """ + _LEASE.format(
+    free="NOT EXISTS (SELECT 1 FROM others o WHERE f.id BETWEEN o.leased_from AND o.leased_to)",
+    leased_from="p.lower",
+    when="true",
+)
+
+# Whether anything is ready that no slice has leased. Index frame_by_status.
+HAS_READY = """
+SELECT EXISTS (SELECT 1 FROM execution_frames f WHERE f.execution_id = %s AND f.status = 'ready' AND NOT EXISTS (
+    SELECT 1 FROM execution_slices s WHERE s.execution_id = f.execution_id AND f.id BETWEEN s.leased_from AND s.leased_to))
+"""
 
 # Frames that were in a batch whose worker died (I9): first some together, then, if a worker dies over those again, each
 # alone and named on the slice; the least suspicious come first.
@@ -129,28 +177,43 @@ UPDATE execution_frames f SET walked = true, at_step = u.at_step
 FROM unnest(%s::bigint[], %s::text[]) AS u (id, at_step) WHERE f.id = u.id
 """
 
+# `began`: of a leased frame, which must still be ready; null for one that was taken, whose beginning is known.
 END_FRAMES = """
 UPDATE execution_frames f
 SET status = u.status, waiting_for = u.waiting_for, wake_at = u.wake_at, at_step = u.at_step, error = u.error::jsonb,
     slice_id = NULL, walked = true, retries = f.retries + u.retried, forgiven = coalesce(u.forgiven, f.forgiven),
+    started_at = coalesce(f.started_at, to_timestamp(u.began)),
     finished_at = CASE WHEN u.status IN ('complete', 'failed', 'skipped', 'cancelled') THEN now() END
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::int[], %s::int[])
-    AS u (id, status, waiting_for, wake_at, at_step, error, retried, forgiven)
-WHERE f.id = u.id
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::int[], %s::int[],
+    %s::float8[]) AS u (id, status, waiting_for, wake_at, at_step, error, retried, forgiven, began)
+WHERE f.id = u.id AND f.status = CASE WHEN u.began IS NULL THEN 'running' ELSE 'ready' END
+"""
+
+# Of leased frames, those that are still ready, and whose record is as it was read (I12). Both stay locked.
+STANDING_FRAMES = """
+SELECT id FROM execution_frames WHERE id = ANY (%s) AND status = 'ready' ORDER BY id FOR NO KEY UPDATE
+"""
+STANDING_RECORDS = """
+SELECT r.id FROM workflow_records r JOIN unnest(%s::uuid[], %s::int[]) AS u (id, revision) ON r.id = u.id
+WHERE r.revision = u.revision FOR NO KEY UPDATE OF r
 """
 
 # Data by patch, so that a person's edit of another path in the meantime is kept; status only where the frame says one.
+# `revision`, `frame` and `alias`: of a leased frame, whose record must be as it was read and was not taken before.
 WRITE_RECORDS = """
 UPDATE workflow_records r
 SET data = CASE WHEN u.operations IS NULL THEN r.data ELSE director_patch(r.data, u.operations::jsonb) END,
     status = coalesce(u.status, r.status),
     error_message = CASE WHEN u.status IS NULL THEN r.error_message ELSE u.error END,
     retry_count = r.retry_count + u.retried,
-    frame_id = CASE WHEN u.status IN ('complete', 'failed', 'skipped', 'discovered') THEN NULL ELSE r.frame_id END,
+    frame_id = CASE WHEN u.status IN ('complete', 'failed', 'skipped', 'discovered') THEN NULL
+        ELSE coalesce(u.frame, r.frame_id) END,
+    iteration_node_alias = coalesce(u.alias, r.iteration_node_alias),
     processed_at = CASE WHEN u.status IN ('complete', 'failed') THEN now() ELSE r.processed_at END,
     updated_at = now(), revision = r.revision + 1
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[]) AS u (id, operations, status, error, retried)
-WHERE r.id = u.id
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::bigint[], %s::text[])
+    AS u (id, operations, status, error, retried, revision, frame, alias)
+WHERE r.id = u.id AND (u.revision IS NULL OR r.revision = u.revision)
 """
 
 # The frame whose children an iterate's outcome stands for: the given one, or where that outcome was reused, the one

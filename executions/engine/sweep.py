@@ -31,7 +31,7 @@ WHERE s.expires_at < now() OR NOT EXISTS (
     SELECT 1 FROM pg_stat_activity a WHERE a.pid = s.backend_pid AND a.backend_start = s.backend_start)
 FOR UPDATE SKIP LOCKED
 """
-DELETE_SLICE = "DELETE FROM execution_slices WHERE id = %s"
+DELETE_SLICE = "DELETE FROM execution_slices WHERE id = %s RETURNING leased_from, leased_to"
 # Their frames become ready again. One that was walked alone is to blame; of a batch everyone is suspected, and of those
 # suspects that were walked together everyone a little more.
 TAKE_BACK = """
@@ -39,6 +39,11 @@ UPDATE execution_frames SET status = 'ready', slice_id = NULL, walked = true,
     crashes = crashes + CASE WHEN id = %(suspect)s OR crashes <= 1 THEN 1 ELSE 0 END
 WHERE slice_id = %(slice)s AND status = 'running'
 RETURNING id, alias, crashes, at_step, record_id
+"""
+# Leased frames are ready all the time; those of the lost slice are among those between the ids that it leased.
+SUSPECT_LEASED = """
+UPDATE execution_frames SET crashes = 1
+WHERE execution_id = %s AND status = 'ready' AND crashes = 0 AND id BETWEEN %s AND %s
 """
 FAIL_FRAME = """
 UPDATE execution_frames SET status = 'failed', error = %s, finished_at = now() WHERE id = %s
@@ -94,7 +99,8 @@ def take_back_lost(session: Connection) -> int:
 
 
 def _take_back(session: Connection, slice_id: int, execution_id: UUID, suspect: int | None) -> None:
-    session.execute(DELETE_SLICE, (slice_id,))
+    leased = session.execute(DELETE_SLICE, (slice_id,)).fetchone()
+    session.execute(SUSPECT_LEASED, (execution_id, *(leased or (None, None))))
     counts: Counts = defaultdict(lambda: [0, 0.0])
     for row in session.execute(TAKE_BACK, {"slice": slice_id, "suspect": suspect}).fetchall():
         frame_id, alias, crashes, at_step, record_pk = row

@@ -124,7 +124,7 @@ def test_every_record_sees_one_of_two_settings_at_each_step_when_5000_are_paused
 
 def test_a_change_without_a_pause_is_in_force_from_the_next_boundary_on():
     workflow = publish(FIVE)
-    emails(workflow, 3_000)
+    emails(workflow, 5_000)
     execution = start(workflow)
     new = changes(execution, steps={"second": {"input": {"value": "new"}}})
     _calling(lambda: control.change(execution, new, reason=PERSON))

@@ -270,10 +270,10 @@ def _begin_iterate(execution):
 
 
 def _only_root(real):
-    def claim(self, room):
+    def claim(self, room, *, drained=False):
         first = not hasattr(self, "claimed_root")
         self.claimed_root = True
-        return real(self, room) if first else Batch([])
+        return real(self, room, drained=drained) if first else Batch([])
 
     return claim
 
