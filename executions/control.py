@@ -176,16 +176,26 @@ def cancel(execution: Execution, *, user: Any = None, reason: str = "", records:
 
 def end_pauses() -> int:
     """Do what was to follow the pauses whose time is over; return how many they were. Index execution_open."""
-    due = Execution.objects.exclude(status__in=EXECUTION_TERMINAL).filter(pause_until__lte=timezone.now())
-    ended = 0
-    for execution in due.filter(pause_then__in=(RESUME, CANCEL)):
-        then = cancel if execution.pause_then == CANCEL else resume
-        try:
-            then(execution, reason="The time of the pause is over.")
-        except (InvalidTransition, NothingPaused):  # a person was first, or nothing came to the step
-            Execution.objects.filter(pk=execution.pk).update(pause_until=None, pause_then="", breakpoints={})
-        ended += 1
-    return ended
+    due = Execution.objects.exclude(status__in=EXECUTION_TERMINAL).filter(**_time_is_over())
+    return sum(_end_pause(execution) for execution in due)
+
+
+def _time_is_over() -> dict[str, Any]:
+    return {"pause_until__lte": timezone.now(), "pause_then__in": (RESUME, CANCEL)}
+
+
+@transaction.atomic
+def _end_pause(execution: Execution) -> bool:
+    """Resume or cancel as was said; False when somebody was first: the run is over, goes on, or was paused anew."""
+    due = Execution.objects.select_for_update(no_key=True).filter(pk=execution.pk, **_time_is_over()).first()
+    if due is None or due.status in EXECUTION_TERMINAL:
+        return False
+    then = cancel if due.pause_then == CANCEL else resume
+    try:
+        then(due, reason="The time of the pause is over.")
+    except NothingPaused:  # every breakpoint was cleared
+        Execution.objects.filter(pk=due.pk).update(pause_until=None, pause_then="")
+    return True
 
 
 def _locked(execution: Execution, wanted: str) -> Execution:

@@ -314,6 +314,27 @@ def test_a_pause_with_a_time_limit_ends_as_was_said(then: str, expected: str):
     assert execution.interventions.count() == (1 if then == "stay" else 2)
 
 
+def test_a_pause_that_a_person_set_anew_in_the_moment_in_which_its_time_was_over_is_kept(monkeypatch):
+    workflow = publish(BREAK)
+    emails(workflow, 2)
+    execution = start(workflow)
+    control.pause(execution, lasting=timedelta(microseconds=1), then="resume")
+    end = control._end_pause
+
+    def a_person_is_first(due: Execution) -> bool:
+        control.resume(due)
+        control.pause(due, steps=["risky"], lasting=timedelta(hours=1), then="cancel")
+        return end(due)
+
+    monkeypatch.setattr(control, "_end_pause", a_person_is_first)
+
+    assert control.end_pauses() == 0
+
+    execution.refresh_from_db()
+    assert (execution.breakpoints, execution.pause_then) == ({"steps": ["risky"]}, "cancel")
+    assert drive(execution).status == "waiting"
+
+
 def test_cancel_leaves_every_record_in_a_named_state_and_tells_what_was_done(tmp_path):
     workflow = publish(
         body(
