@@ -47,7 +47,7 @@ def all_over(executions) -> bool:
     return not executions.exclude(status__in=EXECUTION_TERMINAL).exists()
 
 
-def test_a_bulk_retry_whose_worker_is_killed_lets_every_failed_record_go_on_once(worker, beat, record_property):
+def test_a_bulk_retry_whose_worker_is_killed_lets_every_failed_record_go_on_once(worker, beat):
     workflow = with_records(BROKEN, RECORDS)
     first = worker()
     original = start(workflow)
@@ -72,7 +72,7 @@ def test_a_bulk_retry_whose_worker_is_killed_lets_every_failed_record_go_on_once
     wait_for(lambda: is_at(0) is False and operation.is_over, PATIENCE, what="the end of the operation")
     retries = Execution.objects.filter(replay_of=original)
     wait_for(lambda: all_over(retries), PATIENCE, what="the records to go on")
-    record_property("records_a_second", round(RECORDS / (time.monotonic() - begun)))
+    print(f"{RECORDS} records retried and walked in {time.monotonic() - begun:.1f} s, one worker killed")
     assert (operation.status, operation.error) == ("completed", "")
     assert (operation.total, operation.changed, operation.done) == (RECORDS, RECORDS, RECORDS)
     assert BulkOutcome.objects.filter(operation=operation, outcome="changed").count() == RECORDS

@@ -67,7 +67,7 @@ def assert_each_step_saw_one_setting(execution: Execution, old: Counter[tuple[st
     assert records.filter(data__vars__seen="new").count() == settled["last", "new"]
 
 
-def test_5000_records_are_paused_by_real_workers_and_resumed_with_a_change(worker, beat, tmp_path, record_property):
+def test_5000_records_are_paused_by_real_workers_and_resumed_with_a_change(worker, beat, tmp_path):
     workflow = with_records(TWO_SETTINGS.format(folder=tmp_path), 5_000)
     worker(), worker()
     execution = start(workflow)
@@ -76,7 +76,7 @@ def test_5000_records_are_paused_by_real_workers_and_resumed_with_a_change(worke
     asked = time.monotonic()
     control.pause(execution)
     wait_for(lambda: is_at_rest(execution), 30, what="the pause")
-    record_property("pause_seconds", round(time.monotonic() - asked, 3))
+    print(f"paused after {time.monotonic() - asked:.3f} s")
     old = seen(execution)
     control.resume(execution, changes=all_new(execution))
 

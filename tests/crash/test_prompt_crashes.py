@@ -172,9 +172,7 @@ def test_workers_are_killed_between_answer_and_going_on_and_each_record_goes_on_
     assert outputs(execution, "sum") == [12] * 10
 
 
-def test_thousands_of_open_prompts_survive_a_restart_of_redis_and_postgresql(
-    worker, beat, server, stack: Layout, record_property
-):
+def test_thousands_of_open_prompts_survive_a_restart_of_redis_and_postgresql(worker, beat, server, stack: Layout):
     workflow = with_records(REVIEW % "fail", 3_000)
     worker()
     execution = start(workflow)
@@ -192,7 +190,7 @@ def test_thousands_of_open_prompts_survive_a_restart_of_redis_and_postgresql(
         assert approve(owner, asked[0]).status_code == 200
         record = asked[0].record
         wait_for(lambda: record.refresh_from_db() or record.status == "complete", what="the record to go on")
-        record_property("gone_on_seconds", round(time.monotonic() - asked_at, 3))
+        print(f"gone on after {time.monotonic() - asked_at:.3f} s")
         for prompt in asked[1:20]:
             assert approve(owner, prompt).status_code == 200
     HumanPrompt.objects.filter(execution=execution, status="open").update(due_at=timezone.now())
