@@ -5,7 +5,7 @@ from django.urls.converters import StringConverter
 
 from director.api import views
 from executions.api import bulk as execution_bulk
-from executions.api import control, executions, history, notifications, prompts, replay
+from executions.api import control, executions, history, log, notifications, prompts, replay
 from records.api import bulk, data, records, transfer, variables
 from workflows import api as workflows
 
@@ -71,6 +71,7 @@ urlpatterns = [
     path(f"{EXECUTION}/change", control.Change.as_view()),
     path(f"{EXECUTION}/cancel", control.Cancel.as_view()),
     path(f"{EXECUTION}/interventions", control.Interventions.as_view()),
+    path(f"{EXECUTION}/log", log.Log.as_view()),
     path(f"{EXECUTION}/outcome", control.Outcome.as_view()),
     path(f"{EXECUTION}/waiting", control.Waiting.as_view()),
     path(f"{EXECUTION}/replay", replay.Replay.as_view()),

@@ -12,8 +12,10 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 
 from director import paging
+from director.jsontools import loads
 from executions.models import Execution
 from executions.notices import LogLevel
+from executions.queries.interventions import words
 from executions.queries.sql import LAST
 from records.masking import mask_tree
 
@@ -39,8 +41,7 @@ ORDER BY execution_id {order}, started_at {order}, id {order} LIMIT %(limit)s)
 """
 # What people did: few. Index intervention_by_execution.
 DONE = """
-(SELECT {kind}, id, at, 'info', kind || CASE WHEN reason = '' THEN '' ELSE ': ' || reason END, changes, '', NULL, user_id
-FROM execution_interventions
+(SELECT {kind}, id, at, 'info', kind || ':' || reason, changes, '', NULL, user_id FROM execution_interventions
 WHERE execution_id = %(execution)s AND (at, id) > ({above}) AND (at, id) < ({below})
 ORDER BY at {order}, id {order} LIMIT %(limit)s)
 """
@@ -166,8 +167,12 @@ def _part(statement: str, kind: int, after: Key | None, order: str, values: dict
 
 
 def _finish(found: list[LogEntry]) -> None:
-    """Mask what is secret, and name people."""
+    """Read and mask their data, name people, and say in words what they did."""
     people = {entry.user for entry in found if entry.user is not None}
     users: Mapping[Any, Any] = get_user_model().objects.in_bulk(people) if people else {}
     for entry in found:
-        entry.data, entry.user = mask_tree(entry.data), users.get(entry.user)
+        entry.data = mask_tree(loads(entry.data)) if entry.data else None
+        entry.user = users.get(entry.user)
+        if entry.origin == PERSON:
+            kind, _, reason = entry.message.partition(":")
+            entry.message = words(kind, entry.data or {}) + (f": {reason}" if reason else "")

@@ -75,13 +75,16 @@ class StepBar:
 
 @dataclass(frozen=True, slots=True)
 class WaterfallRow:
-    """A walk, of a record or of the run itself. number: its place among all, from 1. waits: the bar up to now."""
+    """A walk, of a record or of the run itself. number: its place among all, from 1.
+
+    whole: from its beginning to its end, so that a gap between steps is seen as one. waits: the piece up to now.
+    """
 
     number: int
     frame: FrameRow
     steps: list[StepBar]
+    whole: Bar | None
     waits: Bar | None
-    took: timedelta | None
 
 
 def waterfall(
@@ -98,7 +101,7 @@ def waterfall(
     whole = scale_of(execution, now)
     rows = []
     for number, frame in enumerate(frames_by_id(execution, ids), start=first + 1):
-        scale = _own(frame, now) if each_own else whole
+        scale = _own(frame, steps.get(frame.id, ()), now) if each_own else whole
         rows.append(_row(number, frame, steps.get(frame.id, []), scale, now, containers))
     return rows
 
@@ -130,24 +133,31 @@ def _steps(frames: list[int]) -> Mapping[int, list[Attempted]]:
     return found
 
 
-def _own(frame: FrameRow, now: datetime) -> Scale | None:
+def _own(frame: FrameRow, steps: Sequence[Attempted], now: datetime) -> Scale | None:
+    """From its first step to its last: before and after, it waits with others that were taken up and written together."""
     if frame.started_at is None:
         return None
-    return Scale(frame.started_at, max((frame.finished_at or now) - frame.started_at, SHORTEST))
+    begin = min((started for *_, started, _ in steps), default=frame.started_at)
+    end = max(_ends(steps), default=frame.finished_at or now) if frame.finished_at else now
+    return Scale(begin, max(end - begin, SHORTEST))
+
+
+def _ends(steps: Sequence[Attempted]) -> list[datetime]:
+    return [started + timedelta(milliseconds=length or 0) for *_, started, length in steps]
 
 
 def _row(
     number: int, frame: FrameRow, steps: list[Attempted], scale: Scale | None, now: datetime, containers: Sequence[str]
 ) -> WaterfallRow:
-    if scale is None:
+    if scale is None or frame.started_at is None:
         return WaterfallRow(number, frame, [], None, None)
     bars = [_step_bar(step, scale, now, containers) for step in steps if step[3] in LOOKS]
+    whole = scale.bar("whole", frame.started_at, frame.finished_at or now)
     waits = None
     if frame.frame_status == "waiting" and frame.waiting_for != "children":
-        ends = [started + timedelta(milliseconds=length or 0) for *_, started, length in steps]
-        begin = max(ends, default=frame.started_at or now)
-        waits = scale.bar("paused" if frame.waiting_for == "pause" else "waiting", begin, now)
-    return WaterfallRow(number, frame, bars, waits, frame.took)
+        look = "paused" if frame.waiting_for == "pause" else "waiting"
+        waits = scale.bar(look, max(_ends(steps), default=frame.started_at), now)
+    return WaterfallRow(number, frame, bars, whole, waits)
 
 
 def _step_bar(step: Attempted, scale: Scale, now: datetime, containers: Sequence[str]) -> StepBar:

@@ -27,6 +27,7 @@ from executions.services import get_execution_for
 from executions.views.control_form import (
     RECORDS,
     UNITS,
+    VARIABLES,
     PauseForm,
     ResumeForm,
     new_value_row,
@@ -64,7 +65,7 @@ def control_form(request: HttpRequest, number: int, what: str) -> HttpResponse:
 def control_row(request: HttpRequest, number: int) -> HttpResponse:
     """One more row of a form: a record's field, or with `?of=variables` a variable."""
     execution = get_execution_for(request.user, number)
-    row = new_value_row("variables" if request.GET.get("of") == "variables" else RECORDS)
+    row = new_value_row(VARIABLES if request.GET.get("of") == VARIABLES else RECORDS)
     return render(request, "executions/_control_row.html", {"execution": execution, "row": row, "kinds": KINDS})
 
 

@@ -20,7 +20,7 @@ from executions.views.replay_form import ChangeRow, changes_of, read_row
 from records.patches import parse_path
 from records.typed import MAX_CHARACTERS, read, with_secrets
 
-RUN, STEP, RECORDS = "run", "step", "records"
+RUN, STEP, RECORDS, VARIABLES = "run", "step", "records", "variables"
 UNITS = {"minutes": timedelta(minutes=1), "hours": timedelta(hours=1), "days": timedelta(days=1)}
 LONGEST = timedelta(days=31)
 MAX_ROWS = 50
@@ -87,16 +87,18 @@ class ValueRow:
     kind: str = "text"
     text: str = ""
     error: str = ""
+    wrong: str = ""  # the field that the error is about: record, path or value
 
     def value(self, execution: Execution) -> Any:
         """Return the value; raises DirectorError for one that is none, and for a place where there can be none."""
+        self.wrong = "record"
         if self.of == RECORDS:
             modifications.keys_of(execution, [self.record])
-            where = parse_path(self.path)
-        elif not self.path:
-            raise ModificationRefused("variables", "say the name of the variable")
-        else:
-            where = (self.path,)
+        self.wrong = "path"
+        if self.of == VARIABLES and not self.path:
+            raise ModificationRefused("It", "has no name")
+        where = parse_path(self.path) if self.of == RECORDS else (self.path,)
+        self.wrong = "value"
         return with_secrets(read(self.kind, self.text, self.path), None, where)
 
 
@@ -172,6 +174,8 @@ class ResumeForm:
             self.errors["records"] = f"{refusal.reason.capitalize()}."
         elif isinstance(refusal, RecordNotInRun) and self.which == "some":
             self.errors["records"] = refusal.message
+        elif isinstance(refusal, ModificationRefused) and refusal.path == "changes":
+            self.refused = f"{refusal.reason.capitalize()}."
         else:
             self.refused = refusal.message
 
@@ -199,7 +203,7 @@ def read_resume(given: QueryDict) -> ResumeForm:
         reason=reason_in(given),
         steps=[read_row(given, key) for key in _keys(given, "change")],
         edits=[_value_row(given, key, RECORDS) for key in _keys(given, "edit")],
-        variables=[_value_row(given, key, "variables") for key in _keys(given, "variable")],
+        variables=[_value_row(given, key, VARIABLES) for key in _keys(given, "variable")],
     )
 
 

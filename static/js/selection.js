@@ -68,7 +68,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (dialog.querySelector("[data-clear-selection]")) clear();
   if (dialog.querySelector("[data-close-dialog]")) return dialog.close();
   open(dialog);
-  dialog.querySelector("[autofocus]")?.focus();
+  (dialog.querySelector("[aria-invalid=true]") ?? dialog.querySelector("[autofocus]"))?.focus(); // what is wrong first
 });
 
 document.addEventListener("submit", (event) => {
