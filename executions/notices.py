@@ -35,7 +35,8 @@ class LogEvent(models.Model):
             models.UniqueConstraint(fields=("frame_id", "alias"), name="log_once_per_step"),
             models.CheckConstraint(condition=Q(level__in=LogLevel.values), name="log_level_known"),
         )
-        indexes = (models.Index(fields=("execution", "-id"), name="log_by_execution"),)
+        # The log of a run by time, of one level or all of them merged.
+        indexes = (models.Index(fields=("execution", "level", "at", "id"), name="log_by_level"),)
 
     def __str__(self) -> str:
         return f"{self.level}: {self.message}"
