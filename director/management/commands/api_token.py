@@ -2,12 +2,11 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from director.api import tokens
-from director.errors import did_you_mean
+from director.management.users import named_user
 
 
 class Command(BaseCommand):
@@ -24,16 +23,5 @@ class Command(BaseCommand):
         if expires_days is not None and expires_days < 1:
             raise CommandError(f"--expires-days {expires_days}: give 1 or more, or leave it out.")
         expires_at = None if expires_days is None else timezone.now() + timedelta(days=expires_days)
-        _token, secret = tokens.issue(_user(user), name=name, expires_at=expires_at)
+        _token, secret = tokens.issue(named_user(user), name=name, expires_at=expires_at)
         self.stdout.write(secret)
-
-
-def _user(username: str) -> Any:
-    users = get_user_model()._default_manager
-    user = users.filter(username=username).first()
-    if user is None:
-        known = users.order_by("-last_login").values_list("username", flat=True)[:1000]
-        raise CommandError(
-            f'There is no user "{username}".{did_you_mean(username, known)} Make one with `manage.py createsuperuser`.'
-        )
-    return user
