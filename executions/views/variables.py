@@ -15,9 +15,24 @@ from django.views.decorators.http import require_GET, require_POST
 
 from director.errors import DirectorError
 from director.htmx import is_htmx, render_page
-from director.jsontools import loads
-from executions.queries.variables import history_of_variable, scopes, uses_of, variables_of
-from records.errors import VariableChanged, VariableInvalid, VariableNotFound
+from director.jsontools import ValueInvalid, loads
+from executions.queries.variables import (
+    KINDS_SHOWN,
+    Uses,
+    history_of_variable,
+    history_of_variables,
+    scopes,
+    uses_of,
+    variables_of,
+)
+from records.errors import (
+    SchemaInvalid,
+    VariableChanged,
+    VariableInvalid,
+    VariableKeyInvalid,
+    VariableNotFound,
+)
+from records.masking import mask_at
 from records.models import ChangeSource, WorkflowVariable
 from records.revealing import may_reveal
 from records.services import WorkflowData
@@ -53,13 +68,22 @@ class VariableForm:
         return self.revision == 0
 
     @property
+    def bad(self) -> str:
+        """The name of the field that the refusal is about; empty when it is about none."""
+        if isinstance(self.error, VariableKeyInvalid):
+            return "key"
+        if isinstance(self.error, SchemaInvalid):
+            return "schema"
+        return "value" if self.error and not isinstance(self.error, VariableChanged) else ""
+
+    @property
     def rows(self) -> int:
         return min(14, max(self.text.count("\n") + 1, len(self.text) // 40 + 1))
 
 
 @require_GET
 def variable_list(request: HttpRequest) -> HttpResponse:
-    """In the address: scope (slug of a workflow), q, key (the variable that is open), new."""
+    """In the address: scope (slug of a workflow), q, kind, key (the variable that is open), new, history."""
     return render_page(request, "variables/variable_list.html", _context(request), FRAGMENTS)
 
 
@@ -70,16 +94,18 @@ def _context(request: HttpRequest, form: VariableForm | None = None, scope: Work
     if slug and scope is None:
         scope = get_workflow_for(request.user, slug)
     chosen = scope or next(iter(sorted(visible, key=lambda one: -getattr(one, "kept", 0))), None)
-    text = request.GET.get("q", "").strip()
-    context: dict[str, Any] = {"scopes": visible, "scope": chosen, "text": text, "key": request.GET.get("key", "")}
+    text, kind = request.GET.get("q", "").strip(), request.GET.get("kind", "")
+    context: dict[str, Any] = {"scopes": visible, "scope": chosen, "text": text, "kind": kind, "kinds": KINDS_SHOWN}
     if chosen is None:
         return context
-    rows, of_runs, is_more = variables_of(chosen, text)
-    context |= {"rows": rows, "of_runs": of_runs, "is_more": is_more, "may_reveal": may_reveal(request.user, chosen)}
-    return context | _panel(request, chosen, form)
+    rows, of_runs, is_more = variables_of(chosen, text, kind)
+    uses = uses_of(chosen)
+    shown = [(row, uses.aliases(row.variable.key)) for row in rows]
+    context |= {"rows": shown, "of_runs": of_runs, "is_more": is_more, "may_reveal": may_reveal(request.user, chosen)}
+    return context | _panel(request, chosen, form, uses)
 
 
-def _panel(request: HttpRequest, workflow: Workflow, form: VariableForm | None) -> dict[str, Any]:
+def _panel(request: HttpRequest, workflow: Workflow, form: VariableForm | None, uses: Uses) -> dict[str, Any]:
     """The editor, with who uses the variable and what people did with it."""
     key = form.key if form else request.GET.get("key", "")
     row = WorkflowVariable.objects.filter(workflow=workflow, execution_id=None, key=key).first() if key else None
@@ -89,7 +115,10 @@ def _panel(request: HttpRequest, workflow: Workflow, form: VariableForm | None) 
         form = VariableForm()
     found: dict[str, Any] = {"form": form, "row": row, "key": key, "is_gone": bool(key) and row is None and not form}
     if form is not None and not form.is_new:
-        found |= {"uses": uses_of(workflow, key), "history": history_of_variable(workflow, key)}
+        default = written(mask_at((key,), uses.defaults.get(key)))
+        found |= {"uses": uses.of(key), "default": default, "history": history_of_variable(workflow, key)}
+    elif form is None and "history" in request.GET:
+        found["all_history"] = history_of_variables(workflow)
     return found
 
 
@@ -117,7 +146,7 @@ def variable_save(request: HttpRequest) -> HttpResponse:
     standing = variables.query(form.key).filter(key=form.key).first() if form.key else None
     try:
         value = _value(form, standing)
-        schema = loads(form.schema) if form.schema.strip() else None
+        schema = _schema(form)
         variables.set(
             form.key,
             value,
@@ -153,6 +182,13 @@ def _value(form: VariableForm, standing: WorkflowVariable | None) -> Any:
         return standing.value
     value = read(form.kind, form.text, form.key)
     return with_secrets(value, standing.value if standing else None, (form.key,))
+
+
+def _schema(form: VariableForm) -> Any:
+    try:
+        return loads(form.schema) if form.schema.strip() else None
+    except ValueInvalid as error:
+        raise SchemaInvalid("", error.message) from error
 
 
 def _refused(

@@ -1,5 +1,6 @@
 """The variables page: search, the typed editor with its refusals, masks and reveals, who uses what, and who may."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -65,7 +66,12 @@ def test_variables_are_listed_found_and_opened_with_the_steps_that_use_them(kept
     assert "Read by" in opened
     assert "step=needs_review" in opened
     assert "Below this, a person checks" in opened
+    assert "Where it is not set, a run begins with" in opened
     assert "Written by" in page(kept, key="last_run").content.decode()
+    assert '<span class="clamp-1" title="needs_review">' in everything
+    lists = page(kept, kind="list").content.decode()
+    assert "segments" in lists
+    assert "min_confidence" not in lists
 
 
 def test_a_value_is_set_with_its_type_and_its_history_is_shown(kept):
@@ -81,16 +87,17 @@ def test_a_value_is_set_with_its_type_and_its_history_is_shown(kept):
 def test_a_value_that_breaks_its_schema_comes_back_with_what_is_wrong(kept):
     schema = '{"type": "number", "minimum": 0, "maximum": 1}'
 
-    for given, said in (
-        ({"kind": "number", "value": "1.2", "schema": schema}, "maximum of 1"),
-        ({"kind": "number", "value": "many", "schema": schema}, "is no number"),
-        ({"kind": "number", "value": "1", "schema": '{"type": "colour"}'}, "not a JSON Schema"),
-        ({"kind": "number", "value": "1", "schema": "{"}, "is not JSON"),
+    for given, said, field in (
+        ({"kind": "number", "value": "1.2", "schema": schema}, "maximum of 1", "var-value"),
+        ({"kind": "number", "value": "many", "schema": schema}, "is no number", "var-value"),
+        ({"kind": "number", "value": "1", "schema": '{"type": "colour"}'}, "not a JSON Schema", "var-schema"),
+        ({"kind": "number", "value": "1", "schema": "{"}, "is not JSON", "var-schema"),
     ):
         answer = save(kept, "min_confidence", **given)
         assert answer.status_code == 422
-        assert said in answer.content.decode()
-        assert 'aria-invalid="true"' in answer.content.decode()
+        html = answer.content.decode()
+        assert said in html
+        assert re.findall(r'is-invalid" id="([\w-]+)"[^>]* aria-invalid="true"', html) == [field]
     assert value_of(kept, "min_confidence") == 0.8
 
 
@@ -121,6 +128,7 @@ def test_the_owner_has_a_secret_shown_and_that_is_in_the_history(kept):
     assert "no-store" in shown["Cache-Control"]
     assert VariableChange.objects.filter(key="crm_webhook_secret", kind="revealed", actor=kept.owner).count() == 1
     assert "had it shown" in page(kept, key="crm_webhook_secret").content.decode()
+    assert "had it shown" in page(kept, history=1).content.decode()
 
     kept.client.force_login(kept.mate)
     refused = kept.client.post(reverse("variable_reveal"), reveal)
