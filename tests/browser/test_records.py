@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from playwright.sync_api import Page, expect
 
 from records.models import ChangeSource, WorkflowRecord
@@ -26,6 +28,12 @@ def archive(owner: Any) -> WorkflowData:
     failed = [record.pk for record in data.records.iterate() if record.data["fields"]["amount"] < 60]
     WorkflowRecord.objects.filter(pk__in=failed).update(status="failed", error_message="HTTP 429")
     return data
+
+
+def create(archive: WorkflowData, name: str) -> None:
+    """Make a record; in a thread of its own, since Playwright's is busy with an event loop and pages are told by one."""
+    archive.records.create("email", {"subject": "New"}, record_id=name)
+    connection.close()
 
 
 def test_all_that_match_are_skipped_and_the_toast_leads_to_them(
@@ -60,6 +68,32 @@ def test_all_that_match_are_skipped_and_the_toast_leads_to_them(
     expect(page.locator("#bulk-live")).to_contain_text("55 of 55")
     expect(page.locator("#bulk-outcomes tbody tr")).to_have_count(50)
     assert WorkflowRecord.objects.filter(status="skipped").count() == 55
+
+
+def test_a_row_is_acted_on_by_keyboard_and_new_records_wait_to_be_shown(
+    page: Page, archive: WorkflowData, worker: Callable[[], Any]
+):
+    worker()
+    page.goto("/records/?status=failed&order=record_id")
+    expect(page.locator("[data-live-dot]").first).to_have_text("Live")
+    row = page.locator("tbody tr").first
+    name = row.locator(".row-link").inner_text()
+
+    row.locator("summary").press("Enter")
+    expect(row.get_by_role("button", name="Skip")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(row.locator("summary")).to_be_focused()
+    page.keyboard.press("Enter")
+    row.get_by_role("button", name="Skip").press("Enter")
+    expect(page.locator(".toastx", has_text="1 record is skipped")).to_be_visible()
+    expect(page.locator("#rec-table")).not_to_contain_text(name)
+
+    page.goto("/records/")
+    expect(page.locator("[data-live-dot]").first).to_have_text("Live")
+    with ThreadPoolExecutor(1) as another:
+        another.submit(create, archive, "new_1").result()
+    page.locator("#live-new", has_text="1 new record.").get_by_role("link", name="Show").click()
+    expect(page.locator("tbody tr").first).to_contain_text("new_1")
 
 
 def test_a_value_is_edited_where_it_stands_and_the_record_seen_as_it_was(page: Page, archive: WorkflowData):
@@ -131,6 +165,7 @@ def test_the_pages_have_no_accessibility_faults_and_fit(
         f"/records/{record.pk}/?point=0",
         "/records/import/?workflow=inbox",
         "/variables/?scope=inbox&key=api_key",
+        "/variables/?scope=inbox&history=1",
     ):
         page.goto(path)
         page.evaluate(AXE.read_text())
