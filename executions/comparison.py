@@ -25,10 +25,12 @@ VERDICTS = (SAME, DIFFERENT, ONLY_A, ONLY_B)
 _OF_TWO = """
 SELECT o.id AS a, n.id AS b, coalesce(o.record_id, n.record_id) AS record, coalesce(o.alias, n.alias) AS iterate
 FROM (SELECT * FROM execution_frames WHERE execution_id = %(a)s) o
-FULL JOIN (SELECT * FROM execution_frames WHERE execution_id = %(b)s) n ON {belong}
+{join} JOIN (SELECT * FROM execution_frames WHERE execution_id = %(b)s) n ON {belong}
 """
-BY_ORIGIN = _OF_TWO.format(belong="n.origin_id = o.id")
-BY_RECORD = _OF_TWO.format(belong="n.alias = o.alias AND n.record_id IS NOT DISTINCT FROM o.record_id")
+BY_ORIGIN = _OF_TWO.format(join="FULL", belong="n.origin_id = o.id")
+# Of a replay of some records the others are no difference.
+OF_SOME = _OF_TWO.format(join="RIGHT", belong="n.origin_id = o.id")
+BY_RECORD = _OF_TWO.format(join="FULL", belong="n.alias = o.alias AND n.record_id IS NOT DISTINCT FROM o.record_id")
 # Records of run b, each with the frame that it repeats, of whatever run that is.
 REPEATED = """
 SELECT n.origin_id AS a, n.id AS b, o.record_id AS record, n.alias AS iterate
@@ -149,7 +151,9 @@ def differences(
 
 
 def _pairs(a: Execution, b: Execution) -> str:
-    return BY_ORIGIN if b.replay_of_id == a.pk else BY_RECORD
+    if b.replay_of_id != a.pk:
+        return BY_RECORD
+    return OF_SOME if b.overrides.get("stop_after") else BY_ORIGIN
 
 
 def _difference(
