@@ -14,7 +14,7 @@ from workflows.models import Workflow
 
 INSERT = """
 INSERT INTO workflow_records (id, workflow_id, record_id, record_type, data)
-SELECT gen_random_uuid(), %s, 'email_' || lpad(n::text, 5, '0'), 'email',
+SELECT gen_random_uuid(), %s, 'email_' || lpad(n::text, greatest(5, length(n::text)), '0'), 'email',
     jsonb_build_object('fields', jsonb_build_object('subject', 'Message ' || n), 'vars', '{}'::jsonb, 'targets', '{}'::jsonb)
 FROM generate_series(1, %s) AS n
 """
