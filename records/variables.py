@@ -36,11 +36,17 @@ VALUES (%(workflow)s, %(execution)s, %(key)s, %(value)s::jsonb, %(schema)s::json
 """
 _SET = """DO UPDATE SET value = excluded.value, schema = excluded.schema, sensitive = excluded.sensitive,
     reason = excluded.reason"""
+_SUM = "((m.value #>> '{}')::numeric + (excluded.value #>> '{}')::numeric)"
 _GROW = {
-    "increment": "DO UPDATE SET value = to_jsonb((m.value #>> '{}')::numeric + (excluded.value #>> '{}')::numeric)",
+    "increment": f"DO UPDATE SET value = to_jsonb({_SUM})",
     "append": "DO UPDATE SET value = m.value || excluded.value",
 }
-_GROWS = {"increment": ("number", "a number"), "append": ("array", "a list")}
+# What may grow; a sum that no float can hold could not be read again.
+_GROWS = {
+    "increment": f"WHERE CASE WHEN jsonb_typeof(m.value) = 'number' THEN abs({_SUM}) < 1.7e308 ELSE false END",
+    "append": "WHERE jsonb_typeof(m.value) = 'array'",
+}
+_WHAT_GROWS = {"increment": "a number", "append": "a list"}
 _SWAP = """
 UPDATE workflow_memory m SET value = %(value)s::jsonb, actor_id = %(actor)s, alias = %(alias)s, set_in = %(set_in)s,
     updated_at = now(), revision = m.revision + 1
@@ -159,11 +165,9 @@ class Variables:
         check_key(key)
         if verb == "increment" and (isinstance(by, bool) or not isinstance(by, int | float)):
             raise _invalid(key, "type", f"can only grow by a number, not by {_type_name(by)}")
-        kind, name = _GROWS[verb]
-        condition = f"WHERE jsonb_typeof(m.value) = '{kind}'"
-        rows = self._upsert(_GROW[verb], _given(key, by if verb == "increment" else [by]), condition=condition)
+        rows = self._upsert(_GROW[verb], _given(key, by if verb == "increment" else [by]), condition=_GROWS[verb])
         if not rows:
-            raise _invalid(key, "type", f"is {_type_name(self.row(key).value)}, and only {name} can grow")
+            raise self._cannot_grow(key, _WHAT_GROWS[verb])
         _check_value(rows[0])
         self._written(rows[0], before_growing(rows[0], by), None)
         return rows[0]
@@ -231,6 +235,12 @@ class Variables:
         rows = WorkflowVariable.objects.filter(workflow=self.workflow)
         own = Q(execution_id=self.execution_id) if self.execution_id else Q()
         return rows.filter(own | Q(execution_id=None)) if self.execution_id else rows.filter(execution_id=None)
+
+    def _cannot_grow(self, key: str, grows: str) -> VariableInvalid:
+        standing = _type_name(self.row(key).value)
+        if standing == grows:
+            return _invalid(key, "maximum", "would be larger than a number can be")
+        return _invalid(key, "type", f"is {standing}, and only {grows} can grow")
 
     def _upsert(
         self, how: str, given: WorkflowVariable, *, signed: bool = True, condition: str = ""

@@ -137,6 +137,10 @@ def test_what_cannot_grow_or_is_not_as_it_was_seen_is_refused_and_stays(people: 
     broken = patch(people, "share", {"increment": 1})
     no_number = patch(people, "share", {"increment": "1"})
     no_list = patch(people, "share", {"append": 1})
+    put(people, "huge", value=1.6e308)
+    too_large = patch(people, "huge", {"increment": 1.6e308})
+    people.owner.delete(f"{people.url}/variables/huge")
+    VariableChange.objects.filter(key="huge").delete()
     late = patch(people, "share", {"increment": 0.1}, **{"If-Match": '"7"'})
     both = patch(people, "share", {"increment": 1, "value": 2})
     masked = put(people, "crm_token", value=MASK)
@@ -150,6 +154,7 @@ def test_what_cannot_grow_or_is_not_as_it_was_seen_is_refused_and_stays(people: 
         422,
     ]
     assert "maximum" in broken.json()["detail"]
+    assert (too_large.status_code, "larger than a number" in too_large.json()["detail"]) == (422, True)
     assert dict(WorkflowVariable.objects.values_list("key", "value")) == {"share": 0.9, "crm_token": "s3cr3t-42"}
     assert VariableChange.objects.count() == changes
 
