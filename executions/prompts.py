@@ -6,8 +6,7 @@ a cancel come one after the other and the first of them decides.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,7 +18,7 @@ from django.utils import timezone
 
 from director import jsontools
 from director.errors import DirectorError, did_you_mean
-from executions import prompt_fields, prompt_news, uploads
+from executions import prompt_fields, prompt_news, prompt_quorum, uploads
 from executions.errors import (
     AnswerInvalid,
     PromptAmbiguous,
@@ -31,7 +30,7 @@ from executions.errors import (
 )
 from executions.models import Execution, HumanPrompt, PromptAnswer, PromptStatus
 from executions.outcomes import finish_step
-from executions.prompt_people import groups_of, is_member, members
+from executions.prompt_people import groups_of, is_member
 from workflows.models import Workflow
 
 MAX_COMMENT_CHARACTERS = 10_000
@@ -244,55 +243,17 @@ def _problems_of_action(prompt: HumanPrompt, action: str) -> Iterable[dict[str, 
 def _decided(prompt: HumanPrompt, user: Any, action: str, data: dict[str, Any], comment: str) -> Answered:
     """End the prompt when this answer decides it. Under its lock, so that one answer is counted after the other."""
     answers = list(prompt.answers.select_related("user").order_by("pk")) if prompt.quorum > 1 else []
-    chosen = decision(prompt, answers) if answers else action
+    chosen = prompt_quorum.decision(prompt, answers) if answers else action
     agree = sum(one.action == action for one in answers) or 1
     if not chosen:
         return Answered(prompt, decided=False, agree=agree, needed=prompt.quorum)
-    fields = data if chosen == action else _fields_of(answers, chosen)
+    fields = data if chosen == action else prompt_quorum.fields_of(answers, chosen)
     output = output_of(prompt, chosen, fields, by=user.get_username(), comment=comment)
     if answers:
-        output["answers"] = [_told(one) for one in answers]
+        output["answers"] = [prompt_quorum.told(one) for one in answers]
     if not finish(prompt, output, status=PromptStatus.ANSWERED, by=user):
         raise PromptClosed(prompt.title, PromptStatus.WITHDRAWN)
     return Answered(prompt, decided=True, agree=agree, needed=prompt.quorum)
-
-
-def decision(prompt: HumanPrompt, answers: Sequence[PromptAnswer]) -> str:
-    """Return the action that is taken; empty while that is open.
-
-    It is the one that as many chose as must agree. When no action can get there any more, it is the last in the list of
-    actions that somebody chose: those to approve come first, those to refuse after them.
-    """
-    votes = Counter(one.action for one in answers)
-    action, most = votes.most_common(1)[0]
-    if most >= prompt.quorum:
-        return action
-    left = _may_still_answer(prompt, answers)
-    if left is None or most + left >= prompt.quorum:
-        return ""
-    order = [one["key"] for one in prompt.actions]
-    return max(votes, key=order.index)
-
-
-def _may_still_answer(prompt: HumanPrompt, answers: Sequence[PromptAnswer]) -> int | None:
-    """How many are asked and have not answered; None where nobody is named."""
-    if not (prompt.users or prompt.groups):
-        return None
-    people = members(prompt.users, prompt.groups) - {one.user_id for one in answers}
-    if prompt.no_self_approval:
-        people -= {prompt.execution.started_by_id}
-    return len(people)
-
-
-def _fields_of(answers: Sequence[PromptAnswer], action: str) -> dict[str, Any]:
-    """The fields of the last answer that chose the action."""
-    fields: dict[str, Any] = next(one.data["fields"] for one in reversed(answers) if one.action == action)
-    return fields
-
-
-def _told(one: PromptAnswer) -> dict[str, Any]:
-    by = one.user.get_username() if one.user else None
-    return {"by": by, "at": one.at.isoformat(), "action": one.action, **one.data}
 
 
 def output_of(

@@ -15,7 +15,7 @@ from director.errors import DirectorError
 from executions import prompt_fields, prompt_form, prompts
 from executions.errors import AnswerInvalid
 from executions.markdown import to_html
-from executions.models import HumanPrompt, PromptStatus
+from executions.models import HumanPrompt, PromptAnswer, PromptStatus
 from executions.queries.prompts import Waiting, in_list
 from records.masking import mask_tree
 
@@ -60,8 +60,16 @@ def dialog_context(
         "why_not": prompts.why_not(prompt, user) if is_open else "",
         "why_closed": prompts.why_closed(prompt),
         "given": _given(prompt),
-        "answers": list(prompt.answers.select_related("user")) if prompt.quorum > 1 else [],
+        "answers": _answers(prompt),
     }
+
+
+def _answers(prompt: HumanPrompt) -> list[tuple[PromptAnswer, str]]:
+    """What has been answered so far where several must agree, each with the label of its action."""
+    if prompt.quorum == 1:
+        return []
+    labels = {one["key"]: one["label"] for one in prompt.actions}
+    return [(one, labels.get(one.action, one.action)) for one in prompt.answers.select_related("user").order_by("pk")]
 
 
 def _given(prompt: HumanPrompt) -> dict[str, Any] | None:

@@ -146,6 +146,23 @@ async def test_events_that_come_at_once_are_merged(layer: Any):
     assert {record["id"] for event in heard for record in event["records"]} == {f"r{number}" for number in range(20)}
 
 
+async def test_a_notification_is_heard_by_its_person_alone_and_several_come_as_one(layer: Any):
+    owner, mate, _, _, execution = await people()
+
+    async with socket("me=1", owner) as mine, socket(f"execution={execution.number}", mate) as theirs:
+        for title in ("first", "second", "third"):
+            for group, event in events.notification_created([owner.pk], title):
+                await events._send(group, event)
+        await events._send(events.execution_group(execution.number), changed(execution, records=["a"]))
+        heard = [(await mine.hears())["titles"]]
+        while sum(map(len, heard)) < 3:
+            heard.append((await mine.hears())["titles"])
+        other = await theirs.hears()
+
+    assert [title for titles in heard for title in titles] == ["first", "second", "third"]
+    assert other["type"] == "execution.changed"
+
+
 async def test_what_a_page_sends_is_ignored(layer: Any):
     owner, _, _, _, execution = await people()
 
