@@ -21,16 +21,21 @@ from records.patterns import like
 SAME, DIFFERENT, ONLY_A, ONLY_B = "same", "different", "only_a", "only_b"
 VERDICTS = (SAME, DIFFERENT, ONLY_A, ONLY_B)
 
-# Frames of run a and b that belong together. Indexes frame_by_status and frame_by_origin.
-_OF_TWO = """
-SELECT o.id AS a, n.id AS b, coalesce(o.record_id, n.record_id) AS record, coalesce(o.alias, n.alias) AS iterate
-FROM (SELECT * FROM execution_frames WHERE execution_id = %(a)s) o
-{join} JOIN (SELECT * FROM execution_frames WHERE execution_id = %(b)s) n ON {belong}
+# Frames of run a and b that belong together: by what they were copied from, or as the nth walk of a record by an iterate.
+# Indexes frame_by_status and frame_by_origin.
+_FRAMES = """
+    SELECT id, record_id, alias, origin_id, row_number() OVER (PARTITION BY alias, record_id ORDER BY id) AS turn,
+        coalesce(record_id::text, CASE WHEN alias = '' THEN '' ELSE id::text END) AS whose
+    FROM execution_frames WHERE execution_id = %({run})s
 """
+_OF_TWO = f"""
+SELECT o.id AS a, n.id AS b, coalesce(o.record_id, n.record_id) AS record, coalesce(o.alias, n.alias) AS iterate
+FROM ({_FRAMES.format(run="a")}) o {{join}} JOIN ({_FRAMES.format(run="b")}) n ON {{belong}}
+"""  # noqa: S608 - made of constants
 BY_ORIGIN = _OF_TWO.format(join="FULL", belong="n.origin_id = o.id")
 # Of a replay of some records the others are no difference.
 OF_SOME = _OF_TWO.format(join="RIGHT", belong="n.origin_id = o.id")
-BY_RECORD = _OF_TWO.format(join="FULL", belong="n.alias = o.alias AND n.record_id IS NOT DISTINCT FROM o.record_id")
+BY_RECORD = _OF_TWO.format(join="FULL", belong="n.alias = o.alias AND n.whose = o.whose AND n.turn = o.turn")
 # Records of run b, each with the frame that it repeats, of whatever run that is.
 REPEATED = """
 SELECT n.origin_id AS a, n.id AS b, o.record_id AS record, n.alias AS iterate
@@ -41,42 +46,40 @@ _OUTCOME = (
     "({row}.status IN ('failed', 'interrupted'), {row}.output, {row}.error ->> 'code', {row}.error ->> 'message')"
 )
 # The last row of each step in each frame of a pair. Index journal_one_row_per_attempt.
+_LAST = """
+    SELECT DISTINCT ON (p.key, s.alias) p.key, p.record, p.iterate, s.id, s.alias, s.status, s.output, s.error
+    FROM pairs p JOIN execution_steps s ON s.frame_id = p.{side} ORDER BY p.key, s.alias, s.attempt DESC
+"""
 _FOUND = f"""
-WITH pairs AS MATERIALIZED ({{pairs}}), x AS (
-    SELECT DISTINCT ON (s.frame_id, s.alias) s.* FROM pairs p JOIN execution_steps s ON s.frame_id = p.a
-    ORDER BY s.frame_id, s.alias, s.attempt DESC
-), y AS (
-    SELECT DISTINCT ON (s.frame_id, s.alias) s.* FROM pairs p JOIN execution_steps s ON s.frame_id = p.b
-    ORDER BY s.frame_id, s.alias, s.attempt DESC
-), of_a AS (SELECT p.b, x.* FROM pairs p JOIN x ON x.frame_id = p.a
-), of_b AS (SELECT p.b, y.* FROM pairs p JOIN y ON y.frame_id = p.b
-), of_both AS (
-    SELECT coalesce(x.alias, y.alias) AS alias, x.frame_id AS a, coalesce(x.b, y.b) AS b,
+WITH pairs AS MATERIALIZED (SELECT coalesce(b, a) AS key, * FROM ({{pairs}}) each
+    WHERE coalesce(b, a) >= %(after_frame)s),
+x AS ({_LAST.format(side="a")}), y AS ({_LAST.format(side="b")}), found AS (
+    SELECT coalesce(x.key, y.key) AS key, coalesce(x.record, y.record) AS record,
+        coalesce(x.iterate, y.iterate) AS iterate, coalesce(x.alias, y.alias) AS alias,
         x.id AS row_a, y.id AS row_b, x.status AS status_a, y.status AS status_b, x.output AS output_a,
         y.output AS output_b, x.error AS error_a, y.error AS error_b,
         CASE WHEN x.id IS NULL THEN 'only_b' WHEN y.id IS NULL THEN 'only_a'
             WHEN {_OUTCOME.format(row="x")} IS NOT DISTINCT FROM {_OUTCOME.format(row="y")} THEN 'same'
             ELSE 'different' END AS verdict
-    FROM of_a x FULL JOIN of_b y ON y.b = x.b AND y.alias = x.alias
-), found AS (
-    SELECT p.record, p.iterate, f.* FROM of_both f JOIN pairs p ON p.b = f.b OR (f.b IS NULL AND p.a = f.a)
+    FROM x FULL JOIN y ON y.key = x.key AND y.alias = x.alias
 )
 """  # noqa: S608 - made of constants
-STEPS = f"{_FOUND} SELECT alias, verdict, count(*) FROM found GROUP BY 1, 2"  # noqa: S608 - made of constants
-RECORDS = f"""{_FOUND}
-SELECT is_same, count(*) FROM (
-    SELECT bool_and(verdict = 'same') AS is_same FROM found WHERE iterate <> '' GROUP BY coalesce(b, a)
-) r GROUP BY 1
+COUNTS = f"""{_FOUND}
+SELECT alias, verdict, count(*) FROM found GROUP BY 1, 2
+UNION ALL
+SELECT '', verdict, count(*) FROM (
+    SELECT CASE WHEN bool_and(verdict = 'same') THEN 'same' ELSE 'different' END AS verdict
+    FROM found WHERE iterate <> '' GROUP BY key
+) r GROUP BY 2
 """  # noqa: S608 - made of constants
 DIFFERENCES = f"""{_FOUND}
-SELECT coalesce(f.b, f.a), r.record_id, f.record, f.iterate, f.alias, f.verdict, f.row_a, f.row_b, f.status_a,
-    f.status_b,
+SELECT f.key, r.record_id, f.record, f.iterate, f.alias, f.verdict, f.row_a, f.row_b, f.status_a, f.status_b,
     f.output_a, f.output_b, f.error_a, f.error_b
 FROM found f LEFT JOIN workflow_records r ON r.id = f.record
 WHERE f.verdict = ANY (%(verdicts)s) AND (%(step)s = '' OR f.alias = %(step)s)
     AND (%(record)s::text IS NULL OR r.record_id LIKE %(record)s)
-    AND (coalesce(f.b, f.a), f.alias) > (%(after_frame)s, %(after_step)s)
-ORDER BY coalesce(f.b, f.a), f.alias LIMIT %(limit)s
+    AND (f.key, f.alias) > (%(after_frame)s, %(after_step)s)
+ORDER BY f.key, f.alias LIMIT %(limit)s
 """  # noqa: S608 - made of constants
 
 
@@ -113,17 +116,15 @@ class Difference:
 
 
 def compare(a: Execution, b: Execution, pairs: str | None = None) -> Comparison:
-    """Return how the outcomes of run b differ from those of run a, as counts. Two queries."""
-    query = pairs or _pairs(a, b)
-    parameters = {"a": a.pk, "b": b.pk}
+    """Return how the outcomes of run b differ from those of run a, as counts. One query."""
     steps: dict[str, dict[str, int]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(STEPS.format(pairs=query), parameters)
+        query = COUNTS.format(pairs=pairs or _pairs(a, b))
+        cursor.execute(query, {"a": a.pk, "b": b.pk, "after_frame": 0})
         for alias, verdict, count in cursor.fetchall():
             steps.setdefault(alias, dict.fromkeys(VERDICTS, 0))[verdict] = count
-        cursor.execute(RECORDS.format(pairs=query), parameters)
-        records = dict(cursor.fetchall())
-    return Comparison(steps, records.get(True, 0), records.get(False, 0))
+    records = steps.pop("", {})
+    return Comparison(steps, records.get(SAME, 0), records.get(DIFFERENT, 0))
 
 
 def differences(

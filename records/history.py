@@ -102,7 +102,7 @@ def _row(change: Change) -> dict[str, Any]:
 @lru_cache(maxsize=1024)
 def _difference(before: bytes, after: bytes) -> bytes:
     """Return the patch between two JSON texts; the records of a batch mostly change alike."""
-    return dumps(make_patch(loads(before), loads(after)).patch)
+    return dumps(make_patch(loads(before), loads(after)).patch) if before != after else b"[]"
 
 
 def changes_of(record_id: UUID, *, since: datetime | None = None, limit: int | None = None) -> list[RecordChange]:
