@@ -40,6 +40,9 @@ COMPARISONS = {
     "begins": "{text} ILIKE {liked}",
     "exists": "({value} IS NOT NULL) = ({given} = 'true')",
 }
+# The same as r.workflow_id. The planner would know it too well, and look all records of the workflow up in the primary key
+# of the search to narrow down the few that a word has found already.
+HIDDEN_WORKFLOW = "(r.workflow_id::text)::uuid"
 SCALAR = "(CASE WHEN jsonb_typeof(r.data #> {path}) NOT IN ('object', 'array') THEN r.data #>> {path} END)"
 
 
@@ -145,7 +148,8 @@ def _beside(narrow: RecordFilter, values: dict[str, Any]) -> list[str]:
     if narrow.created_in:
         values["created_in"] = narrow.created_in
         parts.append("s.created_in = %(created_in)s")
-    where = " AND ".join(("s.workflow_id = r.workflow_id", "s.record_id = r.id", *parts))
+    workflow = "r.workflow_id" if narrow.created_by or narrow.created_in else HIDDEN_WORKFLOW
+    where = " AND ".join((f"s.workflow_id = {workflow}", "s.record_id = r.id", *parts))
     return [f"EXISTS (SELECT 1 FROM record_search s WHERE {where})"] if parts else []  # noqa: S608 - made of constants
 
 
