@@ -22,6 +22,7 @@ FOUND_LIMIT = 500  # records looked up for what was typed into "Find a record"
 SHOWN = {"ready": "discovered", "running": "processing"}
 FRAMES_SHOWN_AS = {
     "discovered": ("ready",),
+    "paused": ("ready",),  # of a run that is paused
     "processing": ("running",),
     **{status: (status,) for status in ("waiting", "complete", "failed", "skipped", "cancelled")},
 }

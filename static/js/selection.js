@@ -68,7 +68,8 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (dialog.querySelector("[data-clear-selection]")) clear();
   if (dialog.querySelector("[data-close-dialog]")) return dialog.close();
   open(dialog);
-  (dialog.querySelector("[aria-invalid=true]") ?? dialog.querySelector("[autofocus]"))?.focus(); // what is wrong first
+  const first = ["[aria-invalid=true]", "[role=alert][tabindex]", "[autofocus]"].find((one) => dialog.querySelector(one));
+  if (first) dialog.querySelector(first).focus(); // what is wrong goes before what one would begin with
 });
 
 document.addEventListener("submit", (event) => {

@@ -23,6 +23,13 @@ def send(world: World, address: str, /, **given):
     return world.owner.post(f"/executions/{world.execution.number}/{address}/", given, headers=FORM)
 
 
+def end(execution: Execution) -> None:
+    """What follows a cancel when nothing is walked any more, which another session of the database would do."""
+    over = {"status": "cancelled", "finished_at": timezone.now()}
+    execution.frames.filter(status="waiting").update(waiting_for="", **over)
+    Execution.objects.filter(pk=execution.pk).update(control="", **over)
+
+
 def now(world: World) -> Execution:
     return Execution.objects.get(pk=world.execution.pk)
 
@@ -161,7 +168,7 @@ def test_the_cancel_dialog_tells_what_stops_and_a_cancelled_run_what_was_done(wo
 
     send(world, "cancel", reason="Enough.")
     assert now(world).control == "cancel"
-    Execution.objects.update(status="cancelled", finished_at=timezone.now())  # as what walks it does
+    end(world.execution)
 
     page = world.owner.get(f"/executions/{world.execution.number}/").content.decode()
     assert "What was done before it was cancelled." in page
