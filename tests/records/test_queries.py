@@ -128,6 +128,18 @@ def test_pages_by_key_give_every_record_once_and_go_back_the_same_way(records, o
     assert (back.first, pages[2].first) == (3, 5)
 
 
+@pytest.mark.parametrize("order", queries.ORDERS)
+def test_a_page_of_few_records_is_the_same_page(records, order):
+    where, narrow = [records.workflow.pk], read_filter({"status": ["discovered"], "text": "nord"})
+
+    for cursor in ("", queries.records_page(where, narrow, order=order, size=1).next):
+        pages = [
+            queries.records_page(where, narrow, order=order, cursor=cursor, size=1, few=few) for few in (True, False)
+        ]
+        assert len(pages[0].rows) == 1
+        assert pages[0] == pages[1]
+
+
 @pytest.mark.parametrize("cursor", ["nonsense", "W1siYSJdLDAsMF0", "W1siXHUwMDAwIl0sMCwwXQ"])
 def test_a_cursor_of_another_list_is_refused(records, cursor):
     for order in ("-id", "updated_at", "record_id"):
