@@ -5,6 +5,7 @@
       ConnectorError       connectors/errors.py
       WorkflowError        workflows/errors.py
       ExecutionError       executions/errors.py
+      NotFound             404, mixed into leaves: what is not there, or not for this person
       SetupError           what keeps the program itself from running
 
 A leaf is raised with its facts, kept as attributes and handed on to `super().__init__(*facts)`, so that it pickles:
@@ -24,7 +25,7 @@ A leaf is raised with its facts, kept as attributes and handed on to `super().__
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, ClassVar
 
 
 class DirectorError(Exception):
@@ -46,6 +47,25 @@ class DirectorError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+class NotFound(DirectorError):
+    """Something is not there, or not for this person: strangers are not told which.
+
+    A leaf gives its `code` and the `sentence`, with {} for what was asked for.
+    """
+
+    code = "not_found"
+    http_status = 404
+    sentence: ClassVar[str] = "There is no {}."
+
+    def __init__(self, asked: object) -> None:
+        super().__init__(asked)
+        self.asked = asked
+
+    @property
+    def message(self) -> str:
+        return self.sentence.format(self.asked)
 
 
 class SetupError(DirectorError):

@@ -15,24 +15,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from director.errors import DirectorError
+from director.errors import DirectorError, NotFound
 
 
 class ExecutionError(DirectorError):
     code = "execution_error"
 
 
-class ExecutionNotFound(ExecutionError):
+class ExecutionNotFound(NotFound, ExecutionError):
     code = "execution_not_found"
-    http_status = 404
-
-    def __init__(self, execution: object) -> None:
-        super().__init__(execution)
-        self.execution = execution
-
-    @property
-    def message(self) -> str:
-        return f"There is no execution {self.execution}, or you may not see it."
+    sentence = "There is no execution {}, or you may not see it."
 
 
 class StepNotFound(ExecutionError):
@@ -278,43 +270,19 @@ class LeaseLost(ExecutionError):
     code = "lease_lost"
 
 
-class PromptFileNotFound(ExecutionError):
+class PromptFileNotFound(NotFound, ExecutionError):
     code = "prompt_file_not_found"
-    http_status = 404
-
-    def __init__(self, field: str) -> None:
-        super().__init__(field)
-        self.field = field
-
-    @property
-    def message(self) -> str:
-        return f"No file came with the answer as {self.field}."
+    sentence = "No file came with the answer as {}."
 
 
-class NotificationNotFound(ExecutionError):
+class NotificationNotFound(NotFound, ExecutionError):
     code = "notification_not_found"
-    http_status = 404
-
-    def __init__(self, notification: object) -> None:
-        super().__init__(notification)
-        self.notification = notification
-
-    @property
-    def message(self) -> str:
-        return f"There is no notification {self.notification} of yours."
+    sentence = "There is no notification {} of yours."
 
 
-class PromptNotFound(ExecutionError):
+class PromptNotFound(NotFound, ExecutionError):
     code = "prompt_not_found"
-    http_status = 404
-
-    def __init__(self, prompt: object) -> None:
-        super().__init__(prompt)
-        self.prompt = prompt
-
-    @property
-    def message(self) -> str:
-        return f"There is no prompt {self.prompt}, or you may not see it."
+    sentence = "There is no prompt {}, or you may not see it."
 
 
 class PromptAmbiguous(ExecutionError):

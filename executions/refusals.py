@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
+from director.errors import NotFound
 from executions.errors import ExecutionError
 
 
@@ -189,17 +190,9 @@ class ReplayRefused(ExecutionError):
         return {"reasons": self.reasons}
 
 
-class BulkNotFound(ExecutionError):
+class BulkNotFound(NotFound, ExecutionError):
     code = "execution_bulk_not_found"
-    http_status = 404
-
-    def __init__(self, bulk: str) -> None:
-        super().__init__(bulk)
-        self.bulk = bulk
-
-    @property
-    def message(self) -> str:
-        return f"There is no bulk operation {self.bulk} on executions, or it is somebody else's."
+    sentence = "There is no bulk operation {} on executions, or it is somebody else's."
 
 
 class BulkFilterRefused(ExecutionError):

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from director.errors import DirectorError
+from director.errors import DirectorError, NotFound
 
 if TYPE_CHECKING:
     from workflows.definition.problems import DefinitionProblem
@@ -24,19 +24,9 @@ class WorkflowError(DirectorError):
     code = "workflow_error"
 
 
-class WorkflowNotFound(WorkflowError):
-    """It does not exist, or the person may not see it: strangers are not told which."""
-
+class WorkflowNotFound(NotFound, WorkflowError):
     code = "workflow_not_found"
-    http_status = 404
-
-    def __init__(self, workflow: object) -> None:
-        super().__init__(workflow)
-        self.workflow = workflow
-
-    @property
-    def message(self) -> str:
-        return f"There is no workflow {self.workflow}, or you may not see it."
+    sentence = "There is no workflow {}, or you may not see it."
 
 
 class VersionNotFound(WorkflowError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from director.errors import did_you_mean
+from director.errors import NotFound, did_you_mean
 from records.errors.data import RecordError
 
 
@@ -50,17 +50,9 @@ class BulkGrown(RecordError):
         return {"shown": self.shown, "total": self.total}
 
 
-class BulkNotFound(RecordError):
+class BulkNotFound(NotFound, RecordError):
     code = "bulk_not_found"
-    http_status = 404
-
-    def __init__(self, operation: str) -> None:
-        super().__init__(operation)
-        self.operation = operation
-
-    @property
-    def message(self) -> str:
-        return f"There is no bulk operation {self.operation} in this workflow."
+    sentence = "There is no bulk operation {} in this workflow."
 
 
 class BulkOver(RecordError):
@@ -111,17 +103,9 @@ class ImportInvalid(RecordError):
         return {"part": self.part, "known": list(self.known)}
 
 
-class ImportNotFound(RecordError):
+class ImportNotFound(NotFound, RecordError):
     code = "import_not_found"
-    http_status = 404
-
-    def __init__(self, upload: str) -> None:
-        super().__init__(upload)
-        self.upload = upload
-
-    @property
-    def message(self) -> str:
-        return f"There is no import {self.upload} in this workflow. An upload that is not confirmed is kept for a day."
+    sentence = "There is no import {} in this workflow. An upload that is not confirmed is kept for a day."
 
 
 class ImportOver(RecordError):
