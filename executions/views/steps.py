@@ -132,11 +132,11 @@ def _compared(request: HttpRequest, shown: ExecutionStep, sides: Sequence[Side])
 def _of_row(request: HttpRequest, asked: str) -> Side | None:
     """A row of any run that the user may see, as the page that compares two runs names it."""
     key = asked.removeprefix("row-")
+    if not (key.isascii() and key.isdigit() and len(key) < 19):
+        return None
     visible = Execution.objects.all().visible_to(request.user)
-    rows = ExecutionStep.objects.filter(pk=int(key), execution__in=visible) if key.isdecimal() and len(key) < 19 else []
-    for row in rows and rows.select_related("execution"):
-        return Side(asked, f"#{row.execution.number}", row)
-    return None
+    row = ExecutionStep.objects.filter(pk=int(key), execution__in=visible).select_related("execution").first()
+    return Side(asked, f"#{row.execution.number}", row) if row else None
 
 
 def _against(asked: str, shown: ExecutionStep, sides: Sequence[Side]) -> Side | None:
