@@ -11,6 +11,11 @@ from records.asked import Asked, Column
 from records.masking import mask_at
 from records.models import RecordSearch, WorkflowRecord
 from records.places import Place, runs
+from records.states import RecordStatus
+
+
+# With another status the step of the newest run says nothing more: a person has moved the record since.
+PLACED = (RecordStatus.FAILED, RecordStatus.WAITING, RecordStatus.PROCESSING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ def _cells(record: WorkflowRecord, asked: Asked, beside: _Beside) -> Iterator[tu
         if column.path:
             yield column, mask_at(column.path, next(picked))
         elif column.name == "at_step":
-            yield column, beside.places.get(record.pk)
+            yield column, beside.places.get(record.pk) if record.status in PLACED else None
         elif column.name == "created_by":
             yield column, beside.made.get(record.pk)
         elif column.name == "workflow":  # asking the record for its workflow would be a query for each
