@@ -13,7 +13,6 @@ from records.models import RecordSearch, WorkflowRecord
 from records.places import Place, runs
 from records.states import RecordStatus
 
-
 # With another status the step of the newest run says nothing more: a person has moved the record since.
 PLACED = (RecordStatus.FAILED, RecordStatus.WAITING, RecordStatus.PROCESSING)
 
