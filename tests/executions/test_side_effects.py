@@ -192,7 +192,7 @@ class TestLog:
 
         event = LogEvent.objects.get()
         assert (event.execution_id, event.level, event.data) == (execution.pk, "warning", {"n": 1})
-        (line,) = log_page(execution, ["effect"]).rows
+        (line,) = log_page(execution, "warning").rows
         assert (line.level, line.message, line.record) == ("warning", "Odd: <b>1</b>", "email_001")
         assert "Odd: &lt;b&gt;1&lt;/b&gt;" in client.get(f"/executions/{execution.number}/?view=log").content.decode()
 
