@@ -49,7 +49,11 @@ def test_the_page_says_what_is_known_of_a_step_that_may_have_happened(interrupte
     _, record, owner = interrupted
 
     html = owner.get(f"/records/{record.pk}/").content.decode()
+    htmx = {"HX-Request": "true", "HX-Target": "rec-repair"}
+    opened = owner.get(f"/records/{record.pk}/?repair=done", headers=htmx).content.decode()
 
+    assert "Output, as JSON" in opened
+    assert "<html" not in opened
     assert "happened is not known" in html
     assert "Retry send" not in html
     assert "hush-hush" not in html
