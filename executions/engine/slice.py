@@ -116,6 +116,7 @@ class _Slice:
         # The root is walked alone and is no reason to claim little.
         self.all_inline = all(step.blocks[0].inline for step in self.plan.steps.values() if step.iterate)
         self.walks: set[asyncio.Task[None]] = set()
+        self.stopped: set[int | None] = set()  # parents of which a child failed that stops the others
         self.listening = False
         self.publisher = events.Publisher(execution.number, execution.workflow_id)
         self.statements = CountingCursor.statements
@@ -210,8 +211,12 @@ class _Slice:
             frame.began = time.time()
         if frame.untaken:
             self.journal.put(Entry(frame, frame.hand_over(), _not_taken()))
+        elif frame.leased and frame.parent_id in self.stopped:
+            return  # the commit of the failure cancels it
         elif block.inline:
             end = self.walker.walk_inline(frame, block, scope)
+            if end.stops_siblings:
+                self.stopped.add(frame.parent_id)
             self.journal.put(Entry(frame, frame.hand_over(), end))
         else:
             self._walk_task(frame, block, scope)

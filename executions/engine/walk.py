@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import inspect
 import time
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
@@ -189,16 +189,14 @@ class Walker:
             scope[step.alias] = None
             self._record(attempt, StepStatus.SKIPPED)
             return
-        config = _evaluated(step.render, scope)
+        override = self.run.override(step.alias, attempt.frame) if self.run.changes and step.iterate is None else {}
+        if "output" in override:
+            await self._answered(attempt, override["output"], StepStatus.OVERRIDDEN)
+            return
+        config = _evaluated(step.render, scope, override.get("input"))
         if step.iterate is not None:
             await self.services.iterate(self, attempt, recorded)
             return
-        if self.run.changes:
-            override = self.run.override(step.alias, attempt.frame)
-            if "output" in override:
-                await self._answered(attempt, override["output"], StepStatus.OVERRIDDEN)
-                return
-            config = {**config, **override.get("input", {})}
         attempt.input = self._dump(config, step, "input") if config else None
         if self.run.is_dry and (step.type.effect.needs_intent or step.type.asks or step.create is not None):
             await self._answered(attempt, await self.services.recording(attempt), StepStatus.REUSED)
@@ -305,7 +303,14 @@ class Walker:
     async def _create(self, attempt: Attempt, items: Iterable[Item | Problem]) -> dict[str, Any]:
         """Make records of the items. Not one transaction with the journal: run again, it meets the same records."""
         assert attempt.step.create is not None
-        return await self.services.create_records(attempt.step, items, self.run)
+        return await self.services.create_records(attempt.step, self._until_cancelled(items, attempt.step), self.run)
+
+    def _until_cancelled(self, items: Iterable[Item | Problem], step: StepPlan) -> Iterator[Item | Problem]:
+        """A source is read for minutes: a cancel does not wait for its end. What it gave so far stays."""
+        for item in items:
+            if self.journal.control == "cancel":
+                raise Parked(FrameEnd(FrameStatus.CANCELLED, "discovered", step.alias))
+            yield item
 
     async def _branch(self, frame: Frame, step: StepPlan, scope: Scope, output: Any) -> None:
         key = output.get("key") if isinstance(output, dict) else None
@@ -449,9 +454,9 @@ class Unexpected(DirectorError):
         super().__init__(f"{type(error).__name__}: {error}")
 
 
-def _evaluated(evaluate: Callable[[Mapping[str, Any]], Any], scope: Scope) -> Any:
+def _evaluated(evaluate: Callable[..., Any], *arguments: Any) -> Any:
     try:
-        return evaluate(scope)
+        return evaluate(*arguments)
     except DirectorError:
         raise
     except Exception as error:  # a filter or an operator of a template met a value it cannot take

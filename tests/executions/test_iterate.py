@@ -223,6 +223,18 @@ def test_on_error_mark_failed_stop_ends_the_iterate_but_not_the_run(tmp_path):
     assert statuses(workflow) == {"email_001": "failed", "email_002": "discovered"}
 
 
+def test_after_a_failure_that_stops_the_iterate_no_record_of_the_same_batch_is_walked():
+    refuse = "{alias: refuse, type: fail, when: '{{ current.bad | default(false) }}', config: {message: bad}}"
+    workflow = publish(_iterate("over_records: email, on_error: mark_failed_stop", refuse))
+    for number in range(1, 6):
+        email(workflow, number, bad=number == 2)
+
+    execution = run(workflow)
+
+    assert (execution.records_complete, execution.records_failed, execution.records_cancelled) == (1, 1, 3)
+    assert list(statuses(workflow).values()) == ["complete", "failed", "discovered", "discovered", "discovered"]
+
+
 def test_on_error_retry_walks_the_record_again_up_to_max_retries(tmp_path):
     body = f"{{alias: flaky, type: test_flaky, config: {{path: {tmp_path}/tries, failures: 2}}}}"
     workflow = publish(_iterate("over_records: email, on_error: retry, max_retries: 3", body))

@@ -360,3 +360,17 @@ def test_a_call_without_a_recording_is_reported_and_not_made(tmp_path):
         replay(original, Request(changes=edit, dry=True))
     (retried,) = retry_failed(again).executions
     assert retried.overrides["dry"] is True
+
+
+def test_an_input_that_a_person_gives_stands_for_a_template_that_fails():
+    workflow = publish(body('alias: share, type: set, config: {value: "{{ 10 / current.people }}"}'))
+    email(workflow, 1, people=0)
+    original = run(workflow)
+    assert workflow.records.get().status == "failed"
+
+    changes = modifications.read(
+        {"steps": {"share": {"input": {"value": 5}}}}, compile_plan(original.version), "Version 1"
+    )
+    again = drive(replay(original, Request("share", changes=changes)))
+
+    assert (again.records_complete, outputs(again, "share")) == (1, [5])

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from workflows.definition.rendered import RenderedCheck
 from workflows.expressions import Expression, Template
+from workflows.expressions.templates import ObjectTemplate
 from workflows.step_types.base import StepType
 
 
@@ -142,12 +143,19 @@ class StepPlan:
     pause_when: Expression | None = None
     checks: tuple[RenderedCheck, ...] = ()
 
-    def render(self, scope: Mapping[str, Any]) -> Any:
-        """Return the config with every template rendered; raises ExpressionFailed, ConfigInvalid."""
-        config = self.config.render(scope)
+    def render(self, scope: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> Any:
+        """Return the config with every template rendered; raises ExpressionFailed, ConfigInvalid.
+
+        given: keys and values that a person put in the place of what is written; what is written there is not rendered.
+        """
+        config = self.config.render(scope) if not given else self._given(scope, given)
         for check in self.checks:
             check(config)
         return config
+
+    def _given(self, scope: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+        rest = self.config.without(given) if isinstance(self.config, ObjectTemplate) else self.config
+        return {**rest.render(scope), **given}
 
     def block(self, key: str) -> BlockPlan:
         """Return the block called `key`; raises KeyError."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
+from copy import copy
 from itertools import chain
 from typing import Any
 
@@ -149,6 +150,12 @@ class ObjectTemplate(Template):
         for key, item in self.moving:
             values[key] = item.render(scope)
         return values
+
+    def without(self, keys: Container[str]) -> ObjectTemplate:
+        """Return the template with null in place of the keys."""
+        rest = copy(self)
+        rest.moving = [(key, item) for key, item in self.moving if key not in keys]
+        return rest
 
 
 def compile_template(source: Any, where: str, *, raw: frozenset[str] = NO_NAMES) -> Template:
