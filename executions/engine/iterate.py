@@ -7,7 +7,6 @@ does not grow with the number of records.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -330,7 +329,3 @@ def temporary_prefix(number: int, alias: str, attempt: int, frame: Frame) -> str
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
-
-
-def seconds_since(started: float) -> float:
-    return max(time.time() - started, 0.0)

@@ -329,8 +329,7 @@ class EngineServices(Services):
         result = await asyncio.to_thread(_in_session, iterate.join, walker.run, frame.id, step.alias, after)
         if result is None:
             raise Parked(FrameEnd(FrameStatus.WAITING, None, step.alias, waiting_for=WaitingFor.CHILDREN))
-        attempt.intent, attempt.number, attempt.started = True, recorded.attempt, recorded.started
-        attempt.clock = time.perf_counter() - iterate.seconds_since(recorded.started)
+        attempt.go_on(recorded)
         assert step.iterate is not None
         if step.iterate.on_error is OnError.STOP and result["failed"]:
             raise IterateStopped(step.alias, result)

@@ -78,6 +78,11 @@ class Attempt:
     def duration_ms(self) -> float:
         return (time.perf_counter() - self.clock) * 1000
 
+    def go_on(self, recorded: Recorded) -> None:
+        """Be the attempt whose `running` row is in the journal already; the time since then counts."""
+        self.intent, self.number, self.started = True, recorded.attempt, recorded.started
+        self.clock = time.perf_counter() - max(time.time() - recorded.started, 0.0)
+
 
 class Walker:
     """Walks the frames of one slice; knows the plan, the run and the journal, holds nothing of a frame."""
@@ -182,7 +187,7 @@ class Walker:
     async def _attempt(self, attempt: Attempt, recorded: Recorded | None) -> None:
         step, scope = attempt.step, attempt.scope
         if step.type.asks and recorded is not None and recorded.status == StepStatus.RUNNING:
-            attempt.intent, attempt.number = True, recorded.attempt
+            attempt.go_on(recorded)
             await self.services.look_at_prompt(attempt)
             raise Parked(_asked(step))
         if step.when is not None and not _evaluated(step.when.test, scope):
