@@ -35,7 +35,6 @@ synchronous_commit = on
 wal_level = minimal
 max_wal_senders = 0
 wal_buffers = 16MB
-wal_compression = on
 min_wal_size = 256MB
 max_wal_size = 4GB
 checkpoint_timeout = 15min

@@ -14,6 +14,9 @@ import psycopg
 from django.db import connection
 from psycopg.types.json import set_json_loads
 
+# A table that was nearly empty when it was analysed, or when a plan was kept, and now has a million rows, looks as if it
+# might be read as a whole at every claim and commit. Each statement has an index made for it, and planning takes 0.2 ms.
+PLANNING = "SET enable_seqscan = off; SET plan_cache_mode = force_custom_plan"
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -36,6 +39,7 @@ def connect(*, application_name: str) -> Connection:
     session = psycopg.connect(
         **_parameters(), autocommit=True, cursor_factory=CountingCursor, application_name=application_name
     )
+    session.execute(PLANNING)
     set_json_loads(orjson.loads, session)
     return session
 
