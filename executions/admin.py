@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from director.admin_base import LargeTableAdmin, ReadOnly, shown_json
 from director.errors import DirectorError
-from executions import control, replay, retry
+from executions import control, retry
 from executions.models import (
     Execution,
     ExecutionFrame,
@@ -27,6 +27,7 @@ from executions.models import (
     Notification,
     PromptMail,
 )
+from executions.replay import services as replay
 from records.masking import mask_tree
 
 masked = partial(shown_json, cleaned=mask_tree)

@@ -25,7 +25,7 @@ from executions import control
 from executions.filters import read_filter
 from executions.models import Execution, ExecutionBulk, ExecutionBulkItem, ExecutionBulkKind
 from executions.refusals import BulkNotFound, ExecutionBulkGrown, ExecutionBulkTooLarge
-from executions.replay import Choice, Request, replay
+from executions.replay.services import Choice, Request, replay
 from executions.states import EXECUTION_TERMINAL
 from records.nudge import SLICE_SECONDS, STALLED_AFTER, nudge, nudge_on_commit
 

@@ -19,7 +19,7 @@ from django.db.models import Q
 from executions import events
 from executions.errors import MailFailed
 from executions.notices import Notification
-from executions.prompt_people import members
+from executions.prompts.people import members
 from executions.step_types.people import names_in, people_named
 from workflows.errors import StepFailed
 

@@ -21,7 +21,7 @@ from executions.errors import NothingToRetry
 from executions.interventions import note
 from executions.models import Execution, ExecutionFrame, ExecutionStep
 from executions.refusals import ModificationRefused, NotInterrupted, StepUnknown
-from executions.replay import Request, replay
+from executions.replay.services import Request, replay
 from executions.retry import Retried, go_on, retry_failed
 from executions.states import EXECUTION_TERMINAL, StepStatus
 from records.causes import cause_key

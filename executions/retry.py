@@ -16,12 +16,13 @@ from uuid import UUID
 from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
-from executions import copying, events
+from executions import events
 from executions.errors import NothingToRetry
 from executions.interventions import note
 from executions.models import Execution, TriggerType
 from executions.nudge import nudge_on_commit
 from executions.overrides import merged
+from executions.replay import copying
 from executions.states import EXECUTION_TERMINAL
 from records.models import WorkflowRecord
 from workflows.definition.compile import compile_plan

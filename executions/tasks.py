@@ -9,11 +9,13 @@ import psycopg
 from celery import shared_task
 from django.db import OperationalError, close_old_connections
 
-from executions import bulk, control, prompt_due, prompt_mails, retention
+from executions import bulk, control, retention
 from executions.engine import slice as engine_slice
 from executions.engine import sweep as engine_sweep
 from executions.errors import LeaseLost
 from executions.nudge import nudge
+from executions.prompts import due as prompt_due
+from executions.prompts import mails as prompt_mails
 from records.nudge import nudge as ask_again
 
 logger = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from director.api.paging import PageQuery, page_of
 from director.api.reading import read_body, read_query
 from director.api.renderers import streamed
 from director.api.schema import page_shape
-from executions import prompts
 from executions.models import HumanPrompt, PromptStatus
-from executions.prompt_secrets import sensitive_values
+from executions.prompts import services as prompts
+from executions.prompts.secrets import sensitive_values
 from executions.queries.prompts import PromptFilter
 from executions.services import get_execution_for
 from records.masking import mask_tree, mask_values

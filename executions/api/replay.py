@@ -13,12 +13,14 @@ from rest_framework.views import APIView
 from director.api.paging import PageQuery, page_response, position
 from director.api.reading import read_body, read_query
 from director.api.schema import page_shape
-from executions import comparison, repair, replay, shadow
+from executions import repair
 from executions.api.control import CHANGES, changes_of
 from executions.api.executions import ReasonSerializer, RetriedSerializer, StartedSerializer, retried
 from executions.models import Execution
 from executions.queries.stories import get_step_for
-from executions.replay import Choice
+from executions.replay import comparison, shadow
+from executions.replay import services as replay
+from executions.replay.services import Choice
 from executions.services import get_execution_for
 from executions.states import FrameStatus
 from records.api.base import AnyField, MaskedField

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from director import paging
 from executions.models import Execution, HumanPrompt, PromptStatus
-from executions.prompts import asked_of, visible_to
+from executions.prompts.services import asked_of, visible_to
 from records.titles import title_of
 
 COUNT_CAP = 1_000

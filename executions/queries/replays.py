@@ -9,7 +9,7 @@ from django.db.models import Count
 
 from executions.errors import NoRecording
 from executions.models import Execution, ExecutionFrame, ExecutionStep
-from executions.replay import REPEATED, Preview, StepPreview
+from executions.replay.services import REPEATED, Preview, StepPreview
 from executions.states import StepStatus
 from workflows.flow import Flow, FlowStep
 

@@ -10,9 +10,10 @@ from django.db import connection
 
 from connectors.effects import Effect
 from director.errors import did_you_mean
-from executions import prompt_fields, uploads
-from executions.prompt_people import members
-from executions.prompt_secrets import secrets_for, without_secrets
+from executions import uploads
+from executions.prompts import fields as prompt_fields
+from executions.prompts.people import members
+from executions.prompts.secrets import secrets_for, without_secrets
 from executions.step_types.people import People, names_in, people_named
 from records.errors import SchemaInvalid
 from records.schemas import check_schema

@@ -17,10 +17,10 @@ from django.views.decorators.http import require_GET
 
 from director import paging
 from director.htmx import render_page
-from executions import comparison
-from executions.comparison import DIFFERENT, ONLY_A, ONLY_B, Difference
 from executions.models import Execution
 from executions.queries.history import Line, lines_between
+from executions.replay import comparison
+from executions.replay.comparison import DIFFERENT, ONLY_A, ONLY_B, Difference
 from executions.services import get_execution_for
 from workflows.flow import flow_of
 

@@ -12,10 +12,12 @@ from django.http import HttpRequest
 
 from director import jsontools
 from director.errors import DirectorError
-from executions import prompt_fields, prompt_form, prompts
 from executions.errors import AnswerInvalid
 from executions.markdown import to_html
 from executions.models import HumanPrompt, PromptAnswer, PromptStatus
+from executions.prompts import fields as prompt_fields
+from executions.prompts import form as prompt_form
+from executions.prompts import services as prompts
 from executions.queries.prompts import Waiting, in_list
 from records.masking import mask_tree
 

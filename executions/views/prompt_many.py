@@ -12,10 +12,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from director.htmx import is_htmx
-from executions import prompt_form, prompts
 from executions.errors import AnswerInvalid
 from executions.models import HumanPrompt
-from executions.prompt_fields import CONFIDENCE
+from executions.prompts import form as prompt_form
+from executions.prompts import services as prompts
+from executions.prompts.fields import CONFIDENCE
 from executions.views.prompt_asked import is_uuid, narrow_of
 from executions.views.prompt_dialog import comment_of
 

@@ -17,9 +17,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from director.errors import DirectorError
 from director.htmx import is_htmx, render_page
-from executions import replay, shadow
 from executions.models import Execution
 from executions.queries.replays import Effect, effect_of, replays_of, unrecorded
+from executions.replay import services as replay
+from executions.replay import shadow
 from executions.services import get_execution_for
 from executions.views.replay_form import (
     PARTS,

@@ -16,7 +16,7 @@ from executions import modifications
 from executions.models import Execution, ExecutionStep
 from executions.modifications import Modifications
 from executions.refusals import ModificationRefused
-from executions.replay import FAILED, Choice, Request
+from executions.replay.services import FAILED, Choice, Request
 from executions.states import FrameStatus
 from records.masking import mask_tree
 from records.typed import MAX_CHARACTERS, with_secrets

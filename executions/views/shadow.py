@@ -18,11 +18,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 from director import paging
 from director.errors import DirectorError
 from director.htmx import render_page
-from executions import shadow
 from executions.models import Execution
 from executions.queries.history import Line, lines_between
 from executions.refusals import ModificationRefused
-from executions.shadow import RecordReport, Report
+from executions.replay import shadow
+from executions.replay.shadow import RecordReport, Report
 from workflows.flow import flow_of
 from workflows.models import VersionStatus, Workflow, WorkflowVersion
 from workflows.services import get_workflow_for

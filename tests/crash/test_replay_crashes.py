@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from executions.models import Execution, ExecutionFrame
-from executions.replay import Request, replay
+from executions.replay.services import Request, replay
 from tests.crash.runs import (
     assert_failed_only_as_interrupted,
     assert_nothing_lost_and_nothing_twice,

@@ -6,9 +6,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from executions import control, prompt_due, prompts, uploads
+from executions import control, uploads
 from executions.errors import AnswerInvalid
 from executions.models import HumanPrompt
+from executions.prompts import due as prompt_due
+from executions.prompts import services as prompts
 from tests.executions.prompting import ask, person
 from tests.executions.running import drive, outputs, publish
 from workflows.errors import DefinitionInvalid

@@ -4,8 +4,11 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from executions import control, prompt_due, prompt_mails, prompts
+from executions import control
 from executions.models import HumanPrompt, PromptMail
+from executions.prompts import due as prompt_due
+from executions.prompts import mails as prompt_mails
+from executions.prompts import services as prompts
 from tests.executions.prompting import ask, person
 from tests.executions.running import drive
 

@@ -6,8 +6,10 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from executions import prompt_due, prompt_mails, prompts
 from executions.models import HumanPrompt
+from executions.prompts import due as prompt_due
+from executions.prompts import mails as prompt_mails
+from executions.prompts import services as prompts
 from executions.views.prompt_dialog import dialog_context
 from records.models import WorkflowVariable
 from records.services import WorkflowData

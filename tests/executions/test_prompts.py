@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from director.errors import DirectorError
-from executions import control, prompt_due, prompt_form, prompts
+from executions import control
 from executions.errors import (
     AnswerInvalid,
     PromptAnswered,
@@ -25,7 +25,10 @@ from executions.errors import (
 from executions.markdown import to_html
 from executions.models import ExecutionStep, HumanPrompt, PromptAnswer
 from executions.outcomes import finish_step
-from executions.prompt_links import link_for, open_link
+from executions.prompts import due as prompt_due
+from executions.prompts import form as prompt_form
+from executions.prompts import services as prompts
+from executions.prompts.links import link_for, open_link
 from executions.retry import retry_failed
 from executions.views.prompt_dialog import dialog_context
 from tests.executions.prompting import ask, lead, person
@@ -543,7 +546,7 @@ def test_a_link_is_for_one_person_and_one_prompt_and_ends(settings, monkeypatch)
     assert open_link(token) == (prompt, priya)
     with pytest.raises(PromptLinkExpired):
         open_link(token[:-3] + "abc")
-    monkeypatch.setattr("executions.prompt_links.MAX_AGE_SECONDS", -1)
+    monkeypatch.setattr("executions.prompts.links.MAX_AGE_SECONDS", -1)
     with pytest.raises(PromptLinkExpired):
         open_link(token)
 

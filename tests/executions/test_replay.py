@@ -5,7 +5,7 @@ import pytest
 from executions import modifications
 from executions.models import Execution, ExecutionFrame, ExecutionStep
 from executions.refusals import ModificationRefused, NothingToReplay, ReplayRefused, StepUnknown
-from executions.replay import FAILED, Choice, Request, preview, replay
+from executions.replay.services import FAILED, Choice, Request, preview, replay
 from executions.retry import retry_failed
 from records.models import WorkflowRecord, WorkflowVariable
 from tests.executions.running import drive, email, outputs, publish, run, start, statuses, wake_all

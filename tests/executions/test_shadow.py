@@ -6,11 +6,11 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from executions import shadow
-from executions.comparison import compare, differences
 from executions.models import Execution
 from executions.refusals import NothingToReplay
-from executions.replay import Request, replay
+from executions.replay import shadow
+from executions.replay.comparison import compare, differences
+from executions.replay.services import Request, replay
 from records.models import WorkflowVariable
 from tests.executions.running import drive, email, publish, run, statuses
 from tests.rig.step_types import lines

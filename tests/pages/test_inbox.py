@@ -8,9 +8,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from executions import prompts
 from executions.models import HumanPrompt
-from executions.prompt_links import link_for
+from executions.prompts import services as prompts
+from executions.prompts.links import link_for
 from tests.executions.prompting import ask, person
 from tests.executions.running import drive, outputs
 

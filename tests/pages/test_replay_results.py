@@ -8,9 +8,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from executions import shadow
 from executions.models import Execution, ExecutionStep
-from executions.replay import Request, replay
+from executions.replay import shadow
+from executions.replay.services import Request, replay
 from records.models import WorkflowRecord
 from tests.executions.running import drive, email, publish, run
 from tests.factories import make_user

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from director.errors import DirectorError
-from executions import shadow
 from executions.management.commands.run_workflow import find_workflow
 from executions.models import Execution
+from executions.replay import shadow
 from executions.watching import watch
 
 TOLD = ("record", "verdict", "data", "steps", "error")

@@ -13,7 +13,7 @@ from django.db import transaction
 from executions import events, uploads
 from executions.models import HumanPrompt
 from executions.nudge import nudge_on_commit
-from executions.prompt_people import people_of
+from executions.prompts.people import people_of
 from executions.retry import SHIFT
 
 Asked = Mapping[Any, Sequence[User]]

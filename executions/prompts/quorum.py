@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from executions.models import HumanPrompt, PromptAnswer
-from executions.prompt_people import members
+from executions.prompts.people import members
 
 
 def decision(prompt: HumanPrompt, answers: Sequence[PromptAnswer]) -> str:

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from director import jsontools
 from director.errors import DirectorError, did_you_mean
-from executions import prompt_fields, prompt_news, prompt_quorum, uploads
+from executions import uploads
 from executions.errors import (
     AnswerInvalid,
     PromptAmbiguous,
@@ -30,7 +30,10 @@ from executions.errors import (
 )
 from executions.models import Execution, HumanPrompt, PromptAnswer, PromptStatus
 from executions.outcomes import finish_step
-from executions.prompt_people import groups_of, is_member
+from executions.prompts import fields as prompt_fields
+from executions.prompts import news as prompt_news
+from executions.prompts import quorum as prompt_quorum
+from executions.prompts.people import groups_of, is_member
 from workflows.models import Workflow
 
 MAX_COMMENT_CHARACTERS = 10_000

@@ -16,15 +16,15 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from director import jsontools
-from executions import copying
-from executions.comparison import ONLY_A, ONLY_B, REPEATED, Difference, differences
 from executions.engine.iterate import forgetting
 from executions.errors import ExecutionNotFound, NoRecording
 from executions.interventions import note
 from executions.models import Execution, TriggerType
 from executions.nudge import nudge_on_commit
 from executions.refusals import NoDraft, NothingToReplay, ReplayRefused
-from executions.replay import path_to, steps_before
+from executions.replay import copying
+from executions.replay.comparison import ONLY_A, ONLY_B, REPEATED, Difference, differences
+from executions.replay.services import path_to, steps_before
 from executions.services import get_execution_for
 from records import patches
 from records.history import difference

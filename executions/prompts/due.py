@@ -13,10 +13,12 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from executions import prompt_mails, prompt_news, prompts
 from executions.models import HumanPrompt, PromptStatus
 from executions.notices import MailKind
-from executions.prompt_people import people_of
+from executions.prompts import mails as prompt_mails
+from executions.prompts import news as prompt_news
+from executions.prompts import services as prompts
+from executions.prompts.people import people_of
 
 # --- when nobody answers ----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from director import jsontools
 from executions import uploads
-from executions.prompt_fields import CONFIDENCE, Problem, applicable, defaults, every_field
+from executions.prompts.fields import CONFIDENCE, Problem, applicable, defaults, every_field
 from records.masking import is_sensitive
 
 MAX_CHOICES = 4  # shown beside each other; more become a list to choose from

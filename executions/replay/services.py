@@ -13,8 +13,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from executions import copying, events, modifications
-from executions.copying import Keeping
+from executions import events, modifications
 from executions.engine import sql
 from executions.engine.iterate import forgetting
 from executions.interventions import note
@@ -22,6 +21,8 @@ from executions.models import Execution, ExecutionCount, TriggerType
 from executions.modifications import Modifications
 from executions.nudge import nudge_on_commit
 from executions.refusals import ModificationRefused, NothingToReplay, ReplayRefused, StepUnknown
+from executions.replay import copying
+from executions.replay.copying import Keeping
 from executions.states import STEP_SETTLED, FrameStatus
 from records.patterns import like
 from workflows.definition.compile import compile_plan

@@ -26,8 +26,8 @@ from django.utils import timezone
 
 from executions.models import HumanPrompt, PromptMail, PromptStatus
 from executions.notices import MailKind
-from executions.prompt_links import link_for
-from executions.prompts import asked_of
+from executions.prompts.links import link_for
+from executions.prompts.services import asked_of
 
 logger = logging.getLogger(__name__)
 
