@@ -30,7 +30,8 @@ from workflows.definition.compile import compile_plan
 NAMED = 25  # so many records of a retry are named in what is kept of it
 
 # Failed frames of the execution that its record still fails by, and whether their iterate is still open for them.
-# A frame that was retried elsewhere does not count: its record has moved on.
+# A frame that was retried elsewhere does not count: its record has moved on. The iterate's own frame is locked too: it is
+# either seen to be over, or woken only after this, and then looks again whether all below it is over.
 FAILED_FRAMES = """
 SELECT f.id, f.alias, f.record_id, p.status = 'waiting' AND p.waiting_for = 'children' AS is_open
 FROM execution_frames f
@@ -39,7 +40,7 @@ JOIN workflow_records r ON r.id = f.record_id
 WHERE f.execution_id = %(execution)s AND f.status = 'failed' AND r.status = 'failed' AND r.frame_id IS NULL
     AND (%(records)s::uuid[] IS NULL OR f.record_id = ANY (%(records)s))
     AND (%(repeat_interrupted)s OR f.error ->> 'code' IS DISTINCT FROM 'step_interrupted')
-ORDER BY f.id FOR NO KEY UPDATE OF f, r
+ORDER BY f.id FOR NO KEY UPDATE OF p, f, r
 """
 # Failed records below a failed frame: what an inner iterate stopped at goes on with the record around it.
 RESET_RECORDS = """

@@ -67,14 +67,12 @@ def run(execution_id: UUID) -> Outcome:
     Returns at once when the execution is over, paused, or has nothing ready. Raises what ended the slice early; its
     frames are then taken back by the sweep.
     """
-    execution = Execution.objects.select_related("version").filter(pk=execution_id).first()
-    if execution is None:
-        logger.warning("slice for a missing execution", extra={"execution_id": str(execution_id)})
-        return Outcome()
     with connect(application_name="director claim") as session:
         opened = _open(session, execution_id)
         if opened is None:
             return Outcome(status=settle.settle(session, execution_id))
+        # Read after it is opened, so that what people changed before is known from the first step on.
+        execution = Execution.objects.select_related("version").get(pk=execution_id)
         return asyncio.run(_Slice(session, execution, opened).run())
 
 
