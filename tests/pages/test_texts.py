@@ -336,11 +336,11 @@ def test_a_refused_action_is_said_on_the_page_it_came_from(world: World):
     finished = make_execution(world.workflow, status="completed")
     page = f"/executions/{finished.number}/"
 
-    answer = world.owner.post(f"{page}pause/", headers={"referer": f"http://testserver{page}"}, follow=True)
-    elsewhere = world.owner.post(f"{page}pause/", headers={"referer": "https://evil.example/"})
+    answer = world.owner.post(f"{page}retry/", headers={"referer": f"http://testserver{page}"}, follow=True)
+    elsewhere = world.owner.post(f"{page}retry/", headers={"referer": "https://evil.example/"})
 
     assert answer.redirect_chain == [(f"http://testserver{page}", 302)]
-    assert "cannot become paused" in text(answer)
+    assert f"Execution #{finished.number} has no failed record" in text(answer)
     assert elsewhere.url == "/"
 
 
