@@ -4,9 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.db.models import IntegerField, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
-from executions.notifications import unread_count
+from executions.notifications import unread
 from executions.queries import open_executions
 from executions.queries.prompts import waiting_for
 from records.page_queries import failed_records
@@ -60,12 +63,28 @@ def counts_for(request: HttpRequest) -> Callable[[], dict[str, int]]:
 
     def counts() -> dict[str, int]:
         if not found and request.user.is_authenticated:
-            found.update(
-                prompts=waiting_for(request.user),
-                executions=open_executions(request.user),
-                records=failed_records(request.user),
-                notifications=unread_count(request.user),
-            )
+            found.update(_counted(request.user))
         return found
 
     return counts
+
+
+class Count(Subquery):
+    """How many rows a query has, as a column of another query."""
+
+    template = "(SELECT count(*) FROM (%(subquery)s) counted)"
+    output_field = IntegerField()
+
+
+COUNTED = ("prompts", "executions", "records", "notifications")
+
+
+def _counted(user: Any) -> dict[str, int]:
+    """The four counts. One query."""
+    counts = (
+        Count(waiting_for(user)),
+        Count(open_executions(user)),
+        Coalesce(Subquery(failed_records(user)), 0),
+        Count(unread(user)),
+    )
+    return dict(zip(COUNTED, get_user_model().objects.filter(pk=user.pk).values_list(*counts).get(), strict=True))

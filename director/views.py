@@ -19,15 +19,14 @@ from django.views.decorators.http import require_GET
 from director.htmx import is_htmx, render_page
 from director.shell import PLACES
 from executions.models import Execution
-from executions.queries import ExecutionFilter, executions_page, last_day, running_now
+from executions.queries import home_runs
 from executions.queries.prompts import waiting_longest
 from records import queries
 from records.filters import RecordFilter
-from records.page_queries import failed_records, failure_causes, workflow_ids
+from records.page_queries import failure_causes, workflow_ids
 from workflows.models import Workflow
 
 CAUSES_SHOWN = 5
-ACTIVITY_SHOWN = 8
 FOUND_OF_EACH = 5  # workflows, executions and records in the palette
 WORKFLOWS_HEARD = 100  # the home page listens to so many workflows; the others it sees at its next look
 
@@ -51,15 +50,15 @@ def home(request: HttpRequest) -> HttpResponse:
     """What needs a person, what runs, what the last day brought."""
     workflows = {one.pk: one for one in Workflow.objects.all().visible_to(request.user)[:WORKFLOWS_HEARD]}
     causes = failure_causes(list(workflows), CAUSES_SHOWN)
+    runs = home_runs(request.user)
     context = {
         "greeting": _greeting(),
         "workflows": workflows,
         "causes": [(workflows[one.workflow_id], one.cause) for one in causes],
-        "failed": failed_records(request.user),
         "prompts": waiting_longest(request.user),
-        "running": running_now(request.user),
-        "day": last_day(request.user),
-        "activity": executions_page(request.user, ExecutionFilter(), size=ACTIVITY_SHOWN).rows,
+        "running": runs.running,
+        "day": runs.day,
+        "activity": runs.newest,
         "listens": ",".join(one.hex for one in workflows),
     }
     return render_page(request, "director/home.html", context, {"home": "director/_home.html"})

@@ -22,9 +22,14 @@ def notifications_of(user: Any, *, unread: bool = False) -> QuerySet[Notificatio
     return own.filter(read_at=None) if unread else own
 
 
+def unread(user: Any) -> QuerySet[Notification]:
+    """Return what the user has not read, up to COUNT_CAP, to be counted."""
+    return Notification.objects.filter(user=user, read_at=None)[:COUNT_CAP]
+
+
 def unread_count(user: Any) -> int:
     """Return how many the user has not read, up to COUNT_CAP."""
-    return notifications_of(user, unread=True)[:COUNT_CAP].count()
+    return unread(user).count()
 
 
 def notifications_page(user: Any, *, unread: bool = False, cursor: str = "") -> paging.Page[Notification]:

@@ -30,12 +30,15 @@ from executions.states import FRAME_TERMINAL, ExecutionStatus, FrameStatus, Wait
 from records.models import WorkflowRecord
 
 NEAR_SECONDS = 5.0  # a worker takes work up within this time when there is one
-# What the open frames wait for, the parents of open ones left aside. Index frame_by_status; counted up to a limit.
+# What the open frames wait for, the parents of open ones left aside, and whether one is ready; "ready" comes first.
+# Index frame_by_status; counted up to a limit.
 OPEN = """
 SELECT waiting_for, count(*), min(wake_at), min(id) FROM (
-    SELECT waiting_for, wake_at, id FROM execution_frames
-    WHERE execution_id = %s AND status = 'waiting' AND waiting_for <> 'children' LIMIT 10000
-) f GROUP BY waiting_for ORDER BY count(*) DESC
+    (SELECT waiting_for, wake_at, id FROM execution_frames
+     WHERE execution_id = %(execution)s AND status = 'waiting' AND waiting_for <> 'children' LIMIT 10000)
+    UNION ALL
+    (SELECT 'ready', NULL, id FROM execution_frames WHERE execution_id = %(execution)s AND status = 'ready' LIMIT 1)
+) f GROUP BY waiting_for ORDER BY waiting_for = 'ready' DESC, count(*) DESC
 """
 # Children of some frames, in the iterates they are at. Index frame_by_parent.
 CHILDREN = """
@@ -43,11 +46,10 @@ SELECT c.parent_id, count(*) FILTER (WHERE c.status IN ('complete', 'failed', 's
 FROM execution_frames p JOIN execution_frames c ON c.parent_id = p.id AND c.alias = p.at_step
 WHERE p.id = ANY (%s) GROUP BY c.parent_id
 """
-READY = "SELECT 1 FROM execution_frames WHERE execution_id = %s AND status = 'ready' LIMIT 1"
 
 
 def why_execution(execution: Execution) -> str:
-    """Return why the execution does not run at this moment; "" when it does, or when it is over. At most 6 queries."""
+    """Return why the execution does not run at this moment; "" when it does, or when it is over. At most 5 queries."""
     if execution.status in (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED):
         return ""
     at_work = _slices(execution)
@@ -61,13 +63,14 @@ def why_execution(execution: Execution) -> str:
     return _waits(execution)
 
 
-def why_frames(execution: Execution, frames: Iterable[ExecutionFrame]) -> dict[int, str]:
+def why_frames(execution: Execution, frames: Iterable[ExecutionFrame], *, why: str | None = None) -> dict[int, str]:
     """Return for each frame, by key, why it is not walked, or by whom it is; nothing for those that are over.
 
-    At most 6 queries, and those of `why_execution` where a frame is ready, however many frames there are.
+    why: what `why_execution` says, where that is known; else its queries are added where a frame is ready. At most 6
+    queries, however many frames there are.
     """
     found = [frame for frame in frames if frame.status not in FRAME_TERMINAL]
-    facts = _facts(execution, found)
+    facts = _facts(execution, found, why)
     return {frame.pk: _why(frame, facts) for frame in found}
 
 
@@ -93,12 +96,13 @@ def why_record(record: WorkflowRecord) -> str:
 
 
 def _waits(execution: Execution) -> str:
+    if execution.status == ExecutionStatus.QUEUED:
+        return _no_worker(execution)
     with connection.cursor() as cursor:
-        cursor.execute(READY, (execution.pk,))
-        if cursor.fetchone() or execution.status == ExecutionStatus.QUEUED:
-            return _no_worker(execution)
-        cursor.execute(OPEN, (execution.pk,))
+        cursor.execute(OPEN, {"execution": execution.pk})
         found = cursor.fetchall()
+    if found and found[0][0] == FrameStatus.READY:
+        return _no_worker(execution)
     if not found:
         return "About to go on: what it waited for has come."
     parts = [_group(execution, *row) for row in found]
@@ -132,7 +136,7 @@ class Facts:
     asked: dict[int, str] = field(default_factory=dict)
 
 
-def _facts(execution: Execution, frames: list[ExecutionFrame]) -> Facts:
+def _facts(execution: Execution, frames: list[ExecutionFrame], why: str | None) -> Facts:
     """Look up what is said of these frames, each kind of thing once."""
     waiting: dict[str, list[int]] = defaultdict(list)
     for frame in frames:
@@ -141,7 +145,7 @@ def _facts(execution: Execution, frames: list[ExecutionFrame]) -> Facts:
     if waiting[WaitingFor.PAUSE]:
         facts.paused = _paused_by(execution)
     if waiting[FrameStatus.READY]:
-        facts.ready = why_execution(execution)
+        facts.ready = why_execution(execution) if why is None else why
     if waiting[FrameStatus.RUNNING]:
         facts.slices = ExecutionSlice.objects.in_bulk({frame.slice_id for frame in frames if frame.slice_id})
     if waiting[WaitingFor.CHILDREN]:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.http import Http404
 
 from records.causes import Cause, cause_key, grouped
@@ -45,11 +45,11 @@ def get_record_for(user: Any, pk: UUID) -> WorkflowRecord:
     return record
 
 
-def failed_records(user: Any) -> int:
-    """Return how many records need the user. One query."""
+def failed_records(user: Any) -> QuerySet[Any, Any]:
+    """Return a row with how many records need the user, for a query of several counts; no row when none was ever."""
     visible = Workflow.objects.all().visible_to(user).values("pk")
     counts = RecordCount.objects.filter(workflow__in=visible, status=RecordStatus.FAILED)
-    return counts.aggregate(failed=Sum("count"))["failed"] or 0
+    return counts.order_by().values("status").annotate(failed=Sum("count")).values("failed")
 
 
 def failed_of_each(workflows: Sequence[UUID]) -> dict[UUID, int]:

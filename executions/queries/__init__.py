@@ -5,13 +5,13 @@ from executions.queries.causes import FailureGroup, causes_of, tried_of_workflow
 from executions.queries.frames import FrameFilter, FrameRow, frames_by_id, frames_page
 from executions.queries.history import History, Point, history_of
 from executions.queries.lists import (
+    HomeRuns,
     LastDay,
     Run,
     executions_page,
-    last_day,
+    home_runs,
     newest_runs,
     open_executions,
-    running_now,
     with_records,
 )
 from executions.queries.log import LogEntry, log_entries, log_page
@@ -33,6 +33,7 @@ __all__ = [
     "FrameFilter",
     "FrameRow",
     "History",
+    "HomeRuns",
     "LastDay",
     "LogEntry",
     "Point",
@@ -48,15 +49,14 @@ __all__ = [
     "frames_page",
     "get_step_for",
     "history_of",
+    "home_runs",
     "journal_page",
-    "last_day",
     "log_entries",
     "log_page",
     "newest_runs",
     "open_executions",
     "progress",
     "record_story",
-    "running_now",
     "runs_of",
     "timeline",
     "tried_of_workflow",

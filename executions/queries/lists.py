@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from director import paging
@@ -25,9 +26,9 @@ RUN_BARS = 12
 PEOPLE = ("workflow", "workflow__owner", "version", "started_by")
 
 
-def open_executions(user: Any) -> int:
-    """Return how many executions of the user are not over, up to COUNT_CAP."""
-    return Execution.objects.all().visible_to(user).unfinished()[:COUNT_CAP].count()
+def open_executions(user: Any) -> QuerySet[Execution]:
+    """Return the executions of the user that are not over, up to COUNT_CAP, to be counted."""
+    return Execution.objects.all().visible_to(user).unfinished().order_by()[:COUNT_CAP]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,6 @@ def executions_page(
     return paging.page_of(found, at, lambda run: [run.execution.number], size=size)
 
 
-def running_now(user: Any, limit: int = 5) -> list[Run]:
-    """Return the newest executions that are not over. Two queries."""
-    return with_records(Execution.objects.all().visible_to(user).unfinished().select_related(*PEOPLE)[:limit])
-
-
 def newest_runs(workflows: Sequence[UUID], each: int = RUN_BARS) -> Mapping[UUID, list[Run]]:
     """Return the newest executions of each workflow, newest first. Three queries, however many workflows."""
     found: dict[UUID, list[Run]] = {workflow: [] for workflow in workflows}
@@ -129,11 +125,35 @@ class LastDay:
 DAY_CAP = 5_000  # newest executions that the figures of a day are made of
 
 
-def last_day(user: Any) -> LastDay:
-    """Return what executions begun within 24 hours did; their ids are ordered by time. Two queries."""
+RUNNING_ON_HOME = 5
+NEWEST_ON_HOME = 8
+
+
+@dataclass(frozen=True, slots=True)
+class HomeRuns:
+    """running: the newest that are not over. newest: the newest of all. day: what those of 24 hours did."""
+
+    running: list[Run]
+    newest: list[Run]
+    day: LastDay
+
+
+def home_runs(user: Any) -> HomeRuns:
+    """Return what the home page says of executions. Four queries."""
     begin = timezone.now() - timedelta(hours=24)
-    recent = Execution.objects.all().visible_to(user).filter(pk__gte=uuid7_at(begin)).order_by("-pk")[:DAY_CAP]
-    runs = with_records(recent)
+    visible = Execution.objects.all().visible_to(user)
+    running = list(visible.unfinished().select_related(*PEOPLE)[:RUNNING_ON_HOME])
+    newest = list(visible.select_related(*PEOPLE)[:NEWEST_ON_HOME])
+    recent = list(visible.filter(pk__gte=uuid7_at(begin)).order_by("-pk")[:DAY_CAP])  # ids are ordered by time
+    records = records_of({execution.pk: execution for execution in (*recent, *newest, *running)}.values())
+
+    def runs(executions: Iterable[Execution]) -> list[Run]:
+        return [Run(execution, records[execution.pk]) for execution in executions]
+
+    return HomeRuns(runs(running), runs(newest), _last_day(runs(recent), begin))
+
+
+def _last_day(runs: Sequence[Run], begin: datetime) -> LastDay:
     hours: dict[int, list[int]] = {hour: [0, 0] for hour in range(24)}
     for run in runs:
         at = run.execution.finished_at or timezone.now()

@@ -165,9 +165,9 @@ def alike(user: Any, narrow: PromptFilter) -> list[Alike]:
     return sorted(found, key=lambda one: one.first.left)
 
 
-def waiting_for(user: Any, whose: str = "") -> int:
-    """Return how many open prompts wait for the user, up to COUNT_CAP."""
-    return asked_of(user, whose)[:COUNT_CAP].count()
+def waiting_for(user: Any, whose: str = "") -> QuerySet[HumanPrompt]:
+    """Return the open prompts that wait for the user, up to COUNT_CAP, to be counted."""
+    return asked_of(user, whose)[:COUNT_CAP]
 
 
 def waiting_longest(user: Any) -> list[Waiting]:
@@ -181,8 +181,8 @@ def tab_counts(user: Any) -> dict[str, int]:
     week = timezone.now() - timedelta(days=7)
     missed = visible_to(user).filter(status=PromptStatus.TIMED_OUT, answered_at__gte=week)
     return {
-        "mine": waiting_for(user, "mine"),
-        "groups": waiting_for(user, "groups"),
+        "mine": waiting_for(user, "mine").count(),
+        "groups": waiting_for(user, "groups").count(),
         "timed_out": missed[:COUNT_CAP].count(),
     }
 

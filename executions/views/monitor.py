@@ -65,7 +65,7 @@ def execution_live(request: HttpRequest, number: int) -> HttpResponse:
     context = _state(request, number)
     ids = [int(word) for word in request.GET.get("rows", "").split(",") if word.isdigit()][:ROWS_ON_SCREEN]
     context["rows"] = frames_by_id(context["execution"], ids)
-    context["reasons"] = _reasons(context["execution"], context["rows"])
+    context["reasons"] = _reasons(context, context["rows"])
     context["new_rows"] = _new_rows(request.GET.get("seen", ""), context["progress"].total)
     return render(request, "executions/_execution_live.html", context)
 
@@ -145,13 +145,14 @@ def _records(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     narrow, execution = context["narrow"], context["execution"]
     total = _total(context["progress"], narrow)
     page = frames_page(execution, narrow, request.GET.get("cursor", ""), total=total)
-    return {"page": page, "reasons": _reasons(execution, page.rows)}
+    return {"page": page, "reasons": _reasons(context, page.rows)}
 
 
-def _reasons(execution: Execution, rows: Iterable[FrameRow]) -> dict[int, str]:
+def _reasons(context: dict[str, Any], rows: Iterable[FrameRow]) -> dict[int, str]:
     """Why each row that is not over is not walked, or by whom it is."""
     wanted = [row.id for row in rows if row.frame_status not in FRAME_TERMINAL]
-    return why_frames(execution, ExecutionFrame.objects.filter(pk__in=wanted)) if wanted else {}
+    frames = ExecutionFrame.objects.filter(pk__in=wanted)
+    return why_frames(context["execution"], frames, why=context["why"]) if wanted else {}
 
 
 def _total(found: Progress, narrow: FrameFilter) -> int | None:

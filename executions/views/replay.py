@@ -35,7 +35,7 @@ from executions.views.replay_form import (
 )
 from workflows.definition.compile import compile_plan
 from workflows.definition.plan import Plan
-from workflows.flow import flow_of
+from workflows.flow import Flow, flow_of
 from workflows.models import VersionStatus
 
 ASKED_ABOVE = 25  # so many records are replayed without asking again
@@ -48,7 +48,7 @@ def replay_page(request: HttpRequest, number: int) -> HttpResponse:
     execution = get_execution_for(request.user, number)
     if request.method == "POST":
         return _start(request, execution)
-    context = form_context(execution, read_form(request.GET))
+    context = form_context(execution, read_form(request.GET), flow_of(execution.version))
     return render_page(
         request, "executions/replay_page.html", context, {"replay-panel": "executions/_replay_panel.html"}
     )
@@ -104,13 +104,13 @@ def replays_context(execution: Execution) -> dict[str, Any]:
     }
 
 
-def form_context(execution: Execution, form: ReplayForm) -> dict[str, Any]:
-    """What the form shows. Two queries, and one for the original's version."""
+def form_context(execution: Execution, form: ReplayForm, flow: Flow) -> dict[str, Any]:
+    """What the form shows. flow: of the execution's version. One query."""
     published = execution.workflow.versions.filter(status=VersionStatus.PUBLISHED).exclude(pk=execution.version_id)
     return {
         "execution": execution,
         "form": form,
-        "steps": list(flow_of(execution.version).steps.values()),
+        "steps": list(flow.steps.values()),
         "versions": list(published.order_by("-number").values_list("number", flat=True)[:VERSIONS_OFFERED]),
         "which_choices": WHICH,
         "status_choices": STATUSES,
@@ -144,7 +144,7 @@ def _answer(
     if is_htmx(request):
         shown = {"form": form, "execution": execution, "swapped": True, **context}
         return render(request, "executions/_replay_answer.html", shown, status=status)
-    shown = form_context(execution, form) | context
+    shown = form_context(execution, form, flow_of(execution.version)) | context
     plan = compile_plan(execution.version)
     shown["changes"] = [change_context(execution, row, plan) for row in form.changes]
     return render(request, "executions/replay_page.html", shown, status=status)

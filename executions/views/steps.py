@@ -71,7 +71,7 @@ def step_page(request: HttpRequest, number: int, pk: int) -> HttpResponse:
         "waited_ms": _with_waits(attempts),
         "sides": sides,
         "comparison": _compared(request, shown, sides),
-        **form_context(execution, _replay_form(shown)),
+        **form_context(execution, _replay_form(shown), flow),
     }
     return render(request, "executions/step_detail.html", context)
 

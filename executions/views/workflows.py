@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -43,28 +43,30 @@ class Card:
 def workflow_list(request: HttpRequest) -> HttpResponse:
     text, show = request.GET.get("q", "").strip(), request.GET.get("show", "")
     visible = Workflow.objects.all().visible_to(request.user)
-    page = _workflows_page(_narrowed(visible, text, show), request.GET.get("cursor", ""))
+    counts = visible.aggregate(all=Count("pk"), draft=Count("pk", filter=~_is_published()))
+    narrowed = _narrowed(visible, text, show)
+    total = narrowed.count() if text else counts["draft" if show == "draft" else "all"]
+    page = _workflows_page(narrowed, request.GET.get("cursor", ""), total)
     context = {
         "page": paging.Page(_cards(page.rows), page.offset, page.total, page.next, page.previous),
         "q": text,
         "show": show,
-        "counts": {"all": visible.count(), "draft": _never_published(visible).count()},
+        "counts": counts,
     }
     return render_page(request, "workflows/workflow_list.html", context, {"wf-table": "workflows/_workflow_table.html"})
 
 
-def _never_published(workflows: QuerySet[Workflow]) -> QuerySet[Workflow]:
-    published = WorkflowVersion.objects.filter(status=VersionStatus.PUBLISHED).values("workflow")
-    return workflows.exclude(pk__in=published)
+def _is_published() -> Q:
+    return Q(pk__in=WorkflowVersion.objects.filter(status=VersionStatus.PUBLISHED).values("workflow"))
 
 
 def _narrowed(workflows: QuerySet[Workflow], text: str, show: str) -> QuerySet[Workflow]:
     if text:
         workflows = workflows.filter(Q(name__icontains=text) | Q(slug__icontains=text) | Q(description__icontains=text))
-    return _never_published(workflows) if show == "draft" else workflows
+    return workflows.exclude(_is_published()) if show == "draft" else workflows
 
 
-def _workflows_page(workflows: QuerySet[Workflow], cursor: str) -> paging.Page[Workflow]:
+def _workflows_page(workflows: QuerySet[Workflow], cursor: str, total: int) -> paging.Page[Workflow]:
     at = paging.parse(cursor, (str, str))
     ordered = workflows.select_related("owner").order_by("name", "slug")
     if at:
@@ -73,9 +75,7 @@ def _workflows_page(workflows: QuerySet[Workflow], cursor: str) -> paging.Page[W
         before = Q(name__lt=name) | Q(name=name, slug__lt=slug)
         ordered = ordered.filter(before).reverse() if at.backwards else ordered.filter(beyond)
     found = list(ordered[: LIST_SIZE + 1])
-    return paging.page_of(
-        found, at, lambda workflow: [workflow.name, workflow.slug], size=LIST_SIZE, total=workflows.count()
-    )
+    return paging.page_of(found, at, lambda workflow: [workflow.name, workflow.slug], size=LIST_SIZE, total=total)
 
 
 def _cards(workflows: list[Workflow]) -> list[Card]:
@@ -123,9 +123,9 @@ def _flow_context(request: HttpRequest, workflow: Workflow) -> dict[str, Any]:
 
 def _head(workflow: Workflow) -> dict[str, Any]:
     """What the header of every page of a workflow shows."""
-    versions = WorkflowVersion.objects.filter(workflow=workflow)
-    published = versions.filter(status=VersionStatus.PUBLISHED).order_by("-number").first()
-    draft = versions.filter(status=VersionStatus.DRAFT).first()
+    shown = WorkflowVersion.objects.filter(workflow=workflow, status__in=(VersionStatus.PUBLISHED, VersionStatus.DRAFT))
+    newest = {version.status: version for version in shown.order_by("status", "-number").distinct("status")}
+    published, draft = newest.get(VersionStatus.PUBLISHED), newest.get(VersionStatus.DRAFT)
     failed = failed_of_each([workflow.pk]).get(workflow.pk, 0)
     return {
         "workflow": workflow,

@@ -43,7 +43,7 @@ def test_the_inbox_shows_mine_my_teams_and_all_each_in_few_queries():
     with CaptureQueriesContext(connection) as queries:
         page = client.get("/prompts/")
 
-    assert len(queries) <= 16, [one["sql"] for one in queries]
+    assert len(queries) <= 10, [one["sql"] for one in queries]
     html = text(page)
     assert html.count('<li id="prompt-') == 1
     assert "then rejected" in html

@@ -51,7 +51,7 @@ def test_a_page_of_notifications_shows_ones_own_newest_first_in_few_queries(exec
     with CaptureQueriesContext(connection) as queries:
         page = text(client.get("/notifications/"))
 
-    assert len(queries) <= 10, [one["sql"] for one in queries]
+    assert len(queries) <= 5, [one["sql"] for one in queries]
     assert page.count('<li id="notification-') == 50
     assert page.index("Told 59") < page.index("Told 58")
     assert "Not yours" not in page

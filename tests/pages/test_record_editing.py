@@ -202,7 +202,7 @@ def test_the_page_asks_the_same_few_queries_after_a_hundred_changes(triage, djan
     for number in range(100):
         data.records.patch("email_022", [set_at(("vars", "count"), number)])
 
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(12):
         page = triage.client.get(triage.page).content.decode()
 
     assert 'max="100"' in page

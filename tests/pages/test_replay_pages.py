@@ -236,7 +236,7 @@ def test_the_panel_comes_alone_to_htmx_in_few_queries_and_fills_in_what_the_addr
         panel = owner().get(url, headers={"HX-Request": "true", "HX-Target": "replay-panel"}).content.decode()
     page = owner().get(url).content.decode()
 
-    assert len(queries) <= 11, [one["sql"] for one in queries]
+    assert len(queries) <= 7, [one["sql"] for one in queries]
     assert "<html" not in panel
     for html in (panel, page):
         assert '<option value="send" selected>' in html

@@ -127,7 +127,7 @@ def test_the_page_of_a_step_takes_few_queries():
     with CaptureQueriesContext(connection) as queries:
         client.get(f"/executions/{again.number}/steps/{step.pk}/")
 
-    assert len(queries) <= 22, [one["sql"][:150] for one in queries]
+    assert len(queries) <= 13, [one["sql"][:150] for one in queries]
 
 
 # --- two runs ---------------------------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ def test_differences_are_paged_and_a_page_takes_few_queries_however_many_there_a
     shown = [re.findall(r"steps/(\d+)/", html) for html in (first, second)]
     assert [len(rows) for rows in shown] == [25, 16]
     assert not set(shown[0]) & set(shown[1])
-    assert len(queries) <= 16, [one["sql"][:150] for one in queries]
+    assert len(queries) <= 9, [one["sql"][:150] for one in queries]
     assert "From the beginning" in second
 
 

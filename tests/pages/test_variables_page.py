@@ -172,7 +172,7 @@ def test_the_page_asks_the_same_few_queries_with_many_variables(kept, django_ass
         [WorkflowVariable(workflow=kept.workflow, key=f"key_{number}", value=number) for number in range(600)]
     )
 
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(12):
         many = page(kept, key="min_confidence").content.decode()
 
     assert "The first 500 of more" in many
