@@ -38,7 +38,8 @@ SELECT frame_id, alias, output FROM execution_steps WHERE frame_id = ANY (%s) AN
 ORDER BY attempt
 """
 LATEST_ROWS = """
-SELECT DISTINCT ON (frame_id, alias) frame_id, alias, status, attempt, output, extract(epoch FROM started_at)::float8
+SELECT DISTINCT ON (frame_id, alias) frame_id, alias, status, attempt, output,
+    extract(epoch FROM started_at)::float8, fingerprint
 FROM execution_steps WHERE frame_id = ANY (%s) ORDER BY frame_id, alias, attempt DESC
 """
 VARIABLES = """
@@ -161,8 +162,8 @@ class Contexts:
         if not walked:
             return
         by_id = {frame.id: frame for frame in walked}
-        for frame_id, alias, status, attempt, output, started in session.execute(LATEST_ROWS, (list(by_id),)):
-            by_id[frame_id].recorded[alias] = Recorded(status, attempt, output, started)
+        for frame_id, alias, *latest in session.execute(LATEST_ROWS, (list(by_id),)):
+            by_id[frame_id].recorded[alias] = Recorded(*latest)
 
     def _load_parents(self, session: Connection, wanted: set[int]) -> None:
         chains: dict[int, list[tuple[Any, ...]]] = {}

@@ -23,6 +23,7 @@ class Recorded:
     attempt: int
     output: Any
     started: float
+    fingerprint: str
 
 
 @dataclass(slots=True)

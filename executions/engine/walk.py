@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from executions.engine.context import RunContext
 
 Scope = MutableMapping[str, Any]
+GIVEN_UP = {"code": "given_up", "message": "Its worker died over it, and it was begun again with another input."}
 RANDOM = Random()  # noqa: S311 - jitter of back-off, not a secret
 
 
@@ -214,14 +215,23 @@ class Walker:
     async def _intend(self, attempt: Attempt, recorded: Recorded | None) -> None:
         """Make the intent durable before the effect (I4); what an earlier one without receipt means is decided here."""
         if recorded is not None and recorded.status == StepStatus.RUNNING:
-            attempt.intent, attempt.number = True, recorded.attempt
-            if not attempt.step.type.effect.may_repeat:
-                raise StepInterrupted(attempt.step.alias)
-            return
+            may_repeat = attempt.step.type.effect.may_repeat
+            if not may_repeat or recorded.fingerprint == fingerprint(attempt.input):
+                attempt.intent, attempt.number = True, recorded.attempt
+                if not may_repeat:
+                    raise StepInterrupted(attempt.step.alias)
+                return
+            self._give_up(attempt.frame, attempt.step.alias, recorded)
         attempt.frame.work.rows.append(self._running_row(attempt))
         attempt.intent = True
         await self.journal.commit(attempt.frame)
         self._heed_control_after_intent(attempt)
+
+    def _give_up(self, frame: Frame, alias: str, recorded: Recorded) -> None:
+        """End an intent whose step is now done with another input, as an attempt of its own: a row says what it was given."""
+        frame.work.receipts.append(
+            Receipt(alias, recorded.attempt, StepStatus.FAILED, None, jsontools.dumps(GIVEN_UP), 0.0)
+        )
 
     def _running_row(self, attempt: Attempt) -> Row:
         return self.rows.row(

@@ -11,6 +11,8 @@ from executions.engine.retry import delay_for, is_retryable, next_delay
 from executions.models import ExecutionFrame, ExecutionSlice, ExecutionStep
 from executions.retry import retry_failed
 from records.models import WorkflowRecord
+from records.patches import set_at
+from records.services import WorkflowData
 from tests.executions.running import drive, email, journal, outputs, publish, run, start, statuses, wake_all
 from tests.rig.step_types import lines
 
@@ -80,6 +82,26 @@ def test_an_intent_without_receipt_is_run_again_when_it_may_be(effect: str, tmp_
     assert first.split()[0] == second.split()[0]
     assert execution.status == "completed"
     assert ("write", 1, "complete") in journal(execution)
+
+
+def test_an_intent_without_receipt_is_given_up_for_another_attempt_when_the_input_is_another_by_now(tmp_path):
+    workflow = publish(
+        body(
+            'alias: write, type: test_idempotent, config: {path: "{{ current.path }}"}',
+            "alias: rest, type: delay, config: {duration: 3600}",
+        )
+    )
+    email(workflow, 1, path=f"{tmp_path}/first")
+    execution = drive(start(workflow))
+    interrupt(execution, "write")
+    WorkflowData(workflow).records.patch("email_001", [set_at(["fields", "path"], f"{tmp_path}/second")])
+
+    wake_all(execution)
+    drive(execution)
+
+    rows = ExecutionStep.objects.filter(execution=execution, alias="write").order_by("attempt")
+    assert [(row.status, row.input["path"][-6:]) for row in rows] == [("failed", "/first"), ("complete", "second")]
+    assert execution.records_complete == 1
 
 
 def test_an_intent_without_receipt_of_a_once_only_effect_is_interrupted_and_not_repeated(tmp_path):
