@@ -267,11 +267,11 @@ class Creator:
         counted = []
         for item in items:
             item.name = item.record.record_id or (str(uuid7()) if self.naming.unique else "")
-            if not item.name:
-                counted.append(item)
+            if item.record.form is not None:
+                counted.append((item, item.record.form))
         if counted:
-            names = name_records(self.workflow_id, [self.naming.numbered(item.record) for item in counted])
-            for item, name in zip(counted, names, strict=True):
+            names = name_records(self.workflow_id, [form for _, form in counted])
+            for (item, _), name in zip(counted, names, strict=True):
                 item.name = name
 
     def _beginnings(self, items: list[Written]) -> list[history.Change]:

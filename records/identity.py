@@ -29,6 +29,10 @@ MAX_ID_CHARACTERS = 255
 TEMPORARY_PREFIX = "temp:"  # ids of an array iterate's records; no other record may have one
 SOURCE_KEYS = ("message_id", "id")  # what a source itself calls an item, the first that is there
 DIGITS = "0123456789"
+NOT_COUNTING = (
+    "does not count up by one with index, as the id pattern must; write index plainly, such as lead_{{ index }}, or name "
+    "the records by what the items say, such as lead_{{ item.id }}"
+)
 
 # What follows the highest number of each (prefix, suffix): given out, and kept by the row's lock until the commit.
 TAKE_NUMBERS = """
@@ -65,6 +69,7 @@ class NewRecord:
     invalid: bool = False  # its fields break a schema
     words: str = ""  # that its fields are found by
     item: Mapping[str, Any] = field(default_factory=dict)
+    form: Numbered | None = None  # of its id, where that is a number
 
     def data(self) -> dict[str, Any]:
         return {"fields": self.fields, "vars": self.vars, "targets": self.targets}
@@ -94,18 +99,22 @@ class Naming:
             self._constant = _numbered(self.pattern, {})
 
     def identify(self, record: NewRecord) -> NewRecord:
-        """Give a record that has no id what it is known by, and return it. Raises RecordIdInvalid, ExpressionFailed."""
+        """Give a record that has no id what it is known and named by, and return it.
+
+        Raises RecordIdInvalid, ExpressionFailed.
+        """
         if record.record_id is not None:
             record.record_id = checked_id(record.record_id)
         elif self.unique or self.by_number:
             record.source_key = record.source_key or source_key(record.item or record.fields, record.fields)
+            record.form = self.numbered(record) if self.by_number else None
         else:
             assert self.pattern is not None
             record.record_id = checked_id(self.pattern.render({"item": record.item or record.fields}))
         return record
 
     def numbered(self, record: NewRecord) -> Numbered:
-        """Return the form of the record's id."""
+        """Return the form of the record's id; raises RecordIdInvalid, ExpressionFailed."""
         if self._constant is not None:
             return self._constant
         assert self.pattern is not None
@@ -174,7 +183,7 @@ def _numbered(pattern: Template, item: Mapping[str, Any]) -> Numbered:
     suffix = number.lstrip(DIGITS)
     digits = number.removesuffix(suffix)
     if not digits or second != f"{prefix}{int(digits) + 1:0{len(digits)}d}{suffix}":
-        raise RecordIdInvalid(first, "does not count up by one with index, as the id pattern must")
+        raise RecordIdInvalid(first, NOT_COUNTING)
     checked_id(first)
     return Numbered(prefix, suffix, len(digits) if digits.startswith("0") else 1, int(digits))
 

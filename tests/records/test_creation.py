@@ -136,6 +136,28 @@ def test_a_pattern_that_does_not_count_is_refused_before_anything_is_written():
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("template", "refused", "reason"),
+    [
+        ("mail_{{ item.no | default(index) }}", {"id": 1, "no": 7}, "mail_7"),  # names it without counting
+        ("{{ item.box.name }}_{{ index }}", {"id": 1}, "box"),
+    ],
+)
+def test_an_item_for_which_the_pattern_fails_is_told_by_position_and_the_rest_goes_on(template, refused, reason):
+    workflow = make_workflow()
+    spec = CreateRecords("mail", id_pattern=compile_template(template, "id_pattern"))
+    items = items_of([{"id": 0, "box": {"name": "mail"}}, refused, {"id": 2, "box": {"name": "mail"}}], "the list")
+
+    result = create_records(workflow.pk, items, spec)
+
+    assert (result["created"], result["failed"]) == (2, 1)
+    (problem,) = result["problems"]
+    assert problem["position"] == "item 2 of the list"
+    assert reason in problem["reason"]
+    assert all(name.startswith("mail_") for name in ids(workflow))
+
+
+@pytest.mark.django_db
 def test_what_cannot_be_stored_is_told_by_position_and_the_rest_goes_on():
     workflow = make_workflow()
     good = Item(Position(3, "row", "orders.csv", line=9), {"order": "A-1"})
