@@ -6,15 +6,18 @@ templates use; a frame's own scope is a copy of that with its record put in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from executions.engine.database import Connection
 from executions.engine.frames import Frame, Recorded
 from executions.states import STEP_SETTLED
+from records.masking import is_sensitive
+from records.secrets import Secrets, under_secret_names
 from records.variable_rules import Rule
 from workflows.definition.plan import BlockPlan, Plan
 from workflows.expressions import RecordView
@@ -67,6 +70,8 @@ class RunContext:
     shown_as: dict[str, Any] | None = None
     # What variables that have a schema must be, as of the last claim.
     rules: dict[str, Rule] = field(default_factory=dict)
+    # Names in templates that are sensitive variables, as of the last claim.
+    sensitive: frozenset[str] = frozenset()
 
     @property
     def changes(self) -> bool:
@@ -104,9 +109,19 @@ class RunContext:
         """Iterates after which a frame ends: a retry goes the records' own path and repeats nothing of the batch."""
         return frozenset(self.overrides.get("stop_after", ()))
 
+    def secrets(self, scope: Mapping[str, Any], names: Iterable[str]) -> Secrets:
+        """Return the secrets that a step whose templates refer to the names may have put into what it says."""
+        variables = (under_secret_names(scope[key], is_secret=True) for key in self.sensitive if key in scope)
+        seen = (scope[name] for name in {"current", *names} if name in scope)
+        return Secrets(frozenset(chain.from_iterable(variables))).among(*seen, self.trigger)
+
     def roots(self) -> dict[str, Any]:
         execution = {**(self.shown_as or {"id": str(self.execution_id), "number": self.number}), "labels": self.labels}
         return {"execution": execution, "trigger": self.trigger, "now": _now}
+
+
+def _is_sensitive(key: str, said: bool | None) -> bool:
+    return is_sensitive(key) if said is None else said
 
 
 def _now() -> datetime:
@@ -153,6 +168,8 @@ class Contexts:
         found = session.execute(VARIABLES, (self.run.workflow_id, list(names), self.run.execution_id)).fetchall()
         shared.update((key, value) for key, value, _, _ in found if key in names)
         self.run.rules = {key: Rule(key, *rule) for key, _, *rule in found if rule[0] is not None}
+        said = {key: sensitive for key, _, _, sensitive in found}
+        self.run.sensitive = frozenset(name for name in names if _is_sensitive(name, said.get(name)))
         if self.plan.record_ids:
             records = session.execute(RECORDS, (self.run.workflow_id, list(self.plan.record_ids))).fetchall()
             shared["records"] = {row[0]: RecordView(*row) for row in records}

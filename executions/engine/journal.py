@@ -21,6 +21,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import psycopg
 
 from director import jsontools
 from executions.engine import arrays, sql
@@ -33,6 +34,7 @@ from records.variable_rules import set_by_steps
 
 logger = logging.getLogger(__name__)
 
+ATTEMPTS = 5  # at a commit that was overtaken, or met a deadlock with another run over the same records
 SHARDS = 16  # of the counts of an execution; slices that write at once rarely share one
 # The columns of END_FRAMES, FINISH_STEPS and WRITE_RECORDS.
 _PLAIN, _TEXT = arrays.plain, arrays.text
@@ -192,12 +194,16 @@ class Journal:
         real = [entry for entry in entries if entry.frame is not None]
         if not real:
             return
-        try:
-            self._write_once(session, real)
-        except Overtaken:
-            self._write_once(session, real, only_standing=True)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._write_once(session, real, only_standing=attempt > 1)
+            except (Overtaken, psycopg.errors.DeadlockDetected):
+                if attempt == ATTEMPTS:
+                    raise
+            else:
+                return
 
-    def _write_once(self, session: Connection, entries: list[Entry], *, only_standing: bool = False) -> None:
+    def _write_once(self, session: Connection, entries: list[Entry], *, only_standing: bool) -> None:
         with session.transaction():
             found = session.execute(sql.FENCE, {"slice": self.slice_id}).fetchone()
             if found is None:
@@ -349,7 +355,7 @@ class Commit:
     def _write_records(self) -> bool:
         """Whether all of them were there, and those of leased frames as they were read."""
         rows = []
-        for entry in sorted(self.entries, key=lambda entry: entry.frame.id):
+        for entry in self.entries:
             frame, end = entry.frame, entry.end
             if frame.record is None or not (entry.work.operations or (end and end.record_status)):
                 continue
@@ -360,6 +366,7 @@ class Commit:
             rows.append((frame.record_pk, operations, status, error, end.retried if end else 0, *lease))
             if status:
                 self.changes.records[str(frame.record_pk)] = (frame.record.record_id, status)
+        rows.sort(key=lambda row: row[0].bytes)  # another run may commit the same records at the same time
         return self._merge_and_write(rows)
 
     def _merge_and_write(self, rows: list[tuple[Any, ...]]) -> bool:

@@ -195,7 +195,7 @@ SELECT id FROM execution_frames WHERE id = ANY (%s) AND status = 'ready' ORDER B
 """
 STANDING_RECORDS = """
 SELECT r.id FROM workflow_records r JOIN unnest(%s::uuid[], %s::int[]) AS u (id, revision) ON r.id = u.id
-WHERE r.revision = u.revision FOR NO KEY UPDATE OF r
+WHERE r.revision = u.revision ORDER BY r.id FOR NO KEY UPDATE OF r
 """
 
 # Data by patch, so that a person's edit of another path in the meantime is kept; status only where the frame says one.

@@ -27,6 +27,7 @@ from executions.engine.retry import RECORD_RETRY, delay_for, is_retryable, next_
 from executions.errors import NoRecording, StepInterrupted, StepTimedOut, ValueTooLarge
 from executions.states import STEP_SETTLED, FrameStatus, StepStatus, WaitingFor
 from records import patches
+from records.masking import mask_values
 from records.variable_rules import StepVariable
 from workflows.definition.plan import BlockPlan, OnError, Plan, StepPlan
 from workflows.readers.items import Item, Position, Problem
@@ -402,7 +403,7 @@ class Walker:
 
     def _attempt_failed(self, attempt: Attempt, error: DirectorError) -> NoReturn:
         """Record the failure, then park the frame for another attempt or give up the walk."""
-        recorded = _describe(error, attempt.step, attempt.number)
+        recorded = self._described(error, attempt)
         interrupted = isinstance(error, StepInterrupted)
         self._record(attempt, StepStatus.INTERRUPTED if interrupted else StepStatus.FAILED, error=recorded)
         tried = attempt.number - (attempt.frame.forgiven if attempt.frame.recorded else 0)
@@ -413,6 +414,13 @@ class Walker:
                 FrameEnd(FrameStatus.WAITING, "waiting", attempt.step.alias, recorded, WaitingFor.RETRY, at, retried=1)
             )
         raise StepFailed(attempt.step, attempt.number, recorded)
+
+    def _described(self, error: DirectorError, attempt: Attempt) -> dict[str, Any]:
+        """Return the error as it is recorded: without secrets, for its words go on to the record, the run and its people."""
+        step, secrets = attempt.step, self.run.secrets(attempt.scope, attempt.step.names).texts
+        message = mask_values(error.message, secrets)
+        described = {"code": error.code, "message": message, "step": step.alias, "attempt": attempt.number}
+        return {**described, "data": mask_values(error.data, secrets)} if error.data else described
 
     def _failed(self, frame: Frame, failure: StepFailed) -> FrameEnd:
         """What the iterate around the frame says of a failed record; the root has none and simply fails."""
@@ -482,13 +490,6 @@ async def _in_background(run: Callable[[StepCall], Any], call: StepCall) -> Any:
     if inspect.iscoroutinefunction(run):
         return await run(call)
     return await asyncio.to_thread(run, call)
-
-
-def _describe(error: DirectorError, step: StepPlan, attempt: int) -> dict[str, Any]:
-    described: dict[str, Any] = {"code": error.code, "message": error.message, "step": step.alias, "attempt": attempt}
-    if error.data:
-        described["data"] = error.data
-    return described
 
 
 def fingerprint(rendered: bytes | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+import psycopg
 import pytest
 
 from executions import control
@@ -12,12 +13,14 @@ from executions.engine import sweep
 from executions.engine.claim import Claimer
 from executions.engine.context import Contexts
 from executions.engine.database import connect
+from executions.engine.journal import Commit
 from executions.models import ExecutionFrame, ExecutionSlice, ExecutionStep
 from records.patches import parse_path, set_at
 from records.services import WorkflowData
 from tests.executions.running import drive, email, journal, outputs, publish, start
 from tests.executions.test_control import _calling, body
 from tests.executions.test_iterate import _begin_iterate
+from tests.rig.waiting import wait_for
 from workflows.definition.compile import compile_plan
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,6 +75,24 @@ def test_frames_that_are_cancelled_under_their_walk_keep_nothing_of_it(three):
     assert not ExecutionStep.objects.filter(execution=execution, record_id=key).exists()
 
 
+def test_a_commit_that_met_a_deadlock_is_made_again(three, monkeypatch):
+    real, met = Commit.write, []
+
+    def write(self, **options):
+        real(self, **options)
+        if len(met) < 2 and len(self.entries) == 3:
+            met.append(True)
+            raise psycopg.errors.DeadlockDetected
+
+    monkeypatch.setattr(Commit, "write", write)
+
+    execution = drive(start(three))
+
+    assert len(met) == 2
+    assert (execution.status, execution.records_complete) == ("completed", 3)
+    assert len(journal(execution)) == 7  # two steps of each record, and the iterate
+
+
 def test_two_slices_lease_different_frames_and_the_frames_of_a_lost_one_are_suspects(three):
     execution = start(three)
     _begin_iterate(execution)
@@ -79,10 +100,8 @@ def test_two_slices_lease_different_frames_and_the_frames_of_a_lost_one_are_susp
         assert [len(first), len(second)] == [2, 1]
         assert not {frame.id for frame in first} & {frame.id for frame in second}
 
-    assert ExecutionSlice.objects.filter(execution=execution).count() == 2
-    with connect(application_name="sweep") as session:
-        assert sweep.take_back_lost(session) == 2
-
+    with connect(application_name="sweep") as session:  # until PostgreSQL has seen both sessions end
+        wait_for(lambda: sweep.take_back_lost(session) >= 0 and not ExecutionSlice.objects.exists())
     assert set(ExecutionFrame.objects.filter(execution=execution, alias="each").values_list("crashes", flat=True)) == {
         1
     }
