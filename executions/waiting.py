@@ -17,11 +17,11 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.utils import timezone
 
+from executions.held import pauses_of
 from executions.models import (
     Control,
     Execution,
     ExecutionFrame,
-    ExecutionIntervention,
     ExecutionSlice,
     HumanPrompt,
     PromptStatus,
@@ -55,7 +55,7 @@ def why_execution(execution: Execution) -> str:
     at_work = _slices(execution)
     if execution.control == Control.PAUSE:
         stopping = " Records that are being walked stop at their next step." if at_work else ""
-        return f"{_paused(execution)}{_until(execution)}.{stopping}"
+        return f"{''.join(pauses_of(execution).of_run())}{_until(execution)}.{stopping}"
     if execution.control == Control.CANCEL:
         return f"Being cancelled: {_workers(at_work)} still in the middle of a step." if at_work else "Being cancelled."
     if at_work:
@@ -110,26 +110,28 @@ def _waits(execution: Execution) -> str:
 
 
 def _group(execution: Execution, waiting_for: str, count: int, wake_at: datetime | None, first: int) -> str:
-    if count == 1:
+    if count == 1 or waiting_for == WaitingFor.PAUSE:
         frame = ExecutionFrame.objects.select_related("execution", "record").get(pk=first)
-        who = f"{frame.record.record_id}: " if frame.record else ""
+        who = f"{count:,} records are held: " if count > 1 else f"{frame.record.record_id}: " if frame.record else ""
         return who + why_frames(execution, [frame])[frame.pk].rstrip(".")
     texts = {
         WaitingFor.PROMPT: f"{count:,} prompts are not answered yet",
         WaitingFor.TIMER: f"{count:,} records rest in a delay, the first until {_at(wake_at)}",
         WaitingFor.RETRY: f"{count:,} records are tried again, the first at {_at(wake_at)}",
-        WaitingFor.PAUSE: f"{count:,} records are held: {_paused(execution)}",
     }
     return texts[WaitingFor(waiting_for)]
 
 
 @dataclass(slots=True)
 class Facts:
-    """What the sentences about frames are made of. prompts: the open one of each frame; asked: who may answer it."""
+    """What the sentences about frames are made of, each by the frame. prompts: its open one; asked: who may answer that.
+
+    held: who holds it back, and why.
+    """
 
     execution: Execution
-    paused: tuple[str, str] = ("", "")
     ready: str = ""
+    held: dict[int, tuple[str, str]] = field(default_factory=dict)
     slices: dict[int, ExecutionSlice] = field(default_factory=dict)
     children: dict[int, tuple[int, int]] = field(default_factory=dict)
     prompts: dict[int, HumanPrompt] = field(default_factory=dict)
@@ -143,7 +145,7 @@ def _facts(execution: Execution, frames: list[ExecutionFrame], why: str | None) 
         waiting[frame.waiting_for if frame.status == FrameStatus.WAITING else frame.status].append(frame.pk)
     facts = Facts(execution)
     if waiting[WaitingFor.PAUSE]:
-        facts.paused = _paused_by(execution)
+        facts.held = _held(execution, [frame for frame in frames if frame.waiting_for == WaitingFor.PAUSE])
     if waiting[FrameStatus.READY]:
         facts.ready = why_execution(execution) if why is None else why
     if waiting[FrameStatus.RUNNING]:
@@ -154,6 +156,14 @@ def _facts(execution: Execution, frames: list[ExecutionFrame], why: str | None) 
         facts.prompts = _prompts(execution, waiting[WaitingFor.PROMPT])
         facts.asked = _asked(facts.prompts)
     return facts
+
+
+def _held(execution: Execution, frames: list[ExecutionFrame]) -> dict[int, tuple[str, str]]:
+    """Who holds each frame back. Two queries; the second for the ids by which people named the records."""
+    pauses, named = pauses_of(execution), execution.breakpoints.get("records", ())
+    keys = {frame.pk: frame.record_id for frame in frames if frame.record_id and str(frame.record_id) in named}
+    names = dict(WorkflowRecord.objects.filter(pk__in=keys.values()).values_list("pk", "record_id")) if keys else {}
+    return {frame.pk: pauses.of(frame, names.get(keys[frame.pk], "") if frame.pk in keys else "") for frame in frames}
 
 
 def _children(parents: list[int]) -> dict[int, tuple[int, int]]:
@@ -207,7 +217,7 @@ def _retry(frame: ExecutionFrame, facts: Facts) -> str:
 
 
 def _pause(frame: ExecutionFrame, facts: Facts) -> str:
-    who, reason = facts.paused
+    who, reason = facts.held[frame.pk]
     where = f" before step {frame.at_step}" if frame.at_step else ""
     return f"{who}{where}{reason}."
 
@@ -227,20 +237,6 @@ _WAITING: dict[str, Callable[[ExecutionFrame, Facts], str]] = {
     WaitingFor.PAUSE: _pause,
     WaitingFor.PROMPT: _prompt,
 }
-
-
-def _paused(execution: Execution) -> str:
-    return "".join(_paused_by(execution))
-
-
-def _paused_by(execution: Execution) -> tuple[str, str]:
-    """Who paused it and why: ("Paused by anna", ": Look at it first")."""
-    asked = ExecutionIntervention.objects.filter(execution=execution, kind="paused").select_related("user")
-    newest = asked.order_by("-pk").first()
-    if newest is None:  # held by the step's own `pause_when`
-        return "Paused by the workflow itself", ""
-    by = newest.user.get_username() if newest.user else "the system"
-    return f"Paused by {by}", f": {newest.reason.rstrip('.')}" if newest.reason else ""
 
 
 def _until(execution: Execution) -> str:

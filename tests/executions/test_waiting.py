@@ -58,3 +58,19 @@ def test_paused_queued_and_finished_runs_say_by_whom_and_what_is_missing():
     control.cancel(execution)
     assert why_execution(execution) == ""
     assert why_record(workflow.records.first()).startswith("No run works on it")
+
+
+def test_a_record_held_by_pause_when_or_by_one_of_two_people_names_nobody_else():
+    anna, ben = person("anna"), person("ben")
+    workflow = publish(body("alias: hold, type: set, pause_when: true, config: {value: 1}"))
+    for number in (1, 2):
+        email(workflow, number)
+    execution = drive(start(workflow))
+
+    control.pause(execution, user=anna, records=["email_002"], reason="Ask the customer.")
+    control.pause(execution, user=ben, steps=["each"], reason="Not today.")
+
+    first, second = workflow.records.order_by("record_id")
+    assert why_record(first) == "Paused by the workflow itself before step hold."
+    assert why_record(second) == "Paused by anna before step hold: Ask the customer."
+    assert why_execution(execution) == "2 records are held: Paused by the workflow itself before step hold."
