@@ -30,11 +30,15 @@ PARTS = ("steps", "records", "variables")
 
 @dataclass(frozen=True, slots=True)
 class Modifications:
-    """steps: {alias: {"all": said, "records": {record id: said}}}; said is {"input": {...}} or {"output": ...}."""
+    """steps: {alias: {"all": said, "records": {record id: said}}}; said is {"input": {...}} or {"output": ...}.
+
+    source: by what way the person said it.
+    """
 
     steps: Mapping[str, Any] = field(default_factory=dict)
     records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
+    source: ChangeSource = ChangeSource.API
 
     def __bool__(self) -> bool:
         return bool(self.steps or self.records or self.variables)
@@ -79,7 +83,7 @@ def apply(execution: Execution, modifications: Modifications, *, user: Any, reas
     """Edit records and variables as a person said, within the caller's transaction. Raises what the service refuses."""
     if not (modifications.records or modifications.variables):
         return
-    data = WorkflowData(execution.workflow, user, source=ChangeSource.API, reason=reason)
+    data = WorkflowData(execution.workflow, user, source=modifications.source, reason=reason)
     for record_id, changes in sorted(modifications.records.items()):
         data.records.patch(record_id, [set_at(parse_path(path), value) for path, value in changes.items()])
     for key, value in sorted(modifications.variables.items()):

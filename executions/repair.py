@@ -57,10 +57,14 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """edit: values by path of the record's data. steps: {alias: {"input": {...}} or {"output": ...}}."""
+    """edit: values by path of the record's data. steps: {alias: {"input": {...}} or {"output": ...}}.
+
+    source: by what way the person said it.
+    """
 
     edit: Mapping[str, Any] = field(default_factory=dict)
     steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    source: ChangeSource = ChangeSource.API
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +172,7 @@ def _go_on(
     modifications.read({"steps": repaired.steps}, plan, f"The version of execution #{execution.number}")
     with transaction.atomic():
         keys = list(modifications.keys_of(execution, records).values())
-        _edit(execution, keys, repaired.edit, user, reason)
+        _edit(execution, keys, repaired, user, reason)
         said: dict[str, Any] = {}
         for alias, one in repaired.steps.items():
             said = overrides.merged(said, overrides.for_records(alias, [str(key) for key in keys], one))
@@ -191,13 +195,13 @@ def _check_failed_at(execution: Execution, step: str, records: Sequence[str]) ->
             raise NotInterrupted(step, f"not where {record_id} failed")
 
 
-def _edit(execution: Execution, keys: Sequence[UUID], edit: Mapping[str, Any], user: Any, reason: str) -> None:
+def _edit(execution: Execution, keys: Sequence[UUID], repaired: Repair, user: Any, reason: str) -> None:
     """Edit all of the records or, raising what the first of them refuses, none. Two queries."""
-    if not edit:
+    if not repaired.edit:
         return
-    jsontools.dumps(edit)
-    origin = Origin(ChangeSource.API, actor_id=getattr(user, "pk", None), reason=reason)
-    operations = [set_at(parse_path(path), value) for path, value in edit.items()]
+    jsontools.dumps(repaired.edit)
+    origin = Origin(repaired.source, actor_id=getattr(user, "pk", None), reason=reason)
+    operations = [set_at(parse_path(path), value) for path, value in repaired.edit.items()]
     outcomes = Changes(execution.workflow_id, origin).patch(keys, operations)
     if len(outcomes) < len(set(keys)):
         raise ModificationRefused("edit", "elements of an array are no records of the workflow; change a step instead")

@@ -17,6 +17,7 @@ from executions.models import Execution
 from executions.modifications import Modifications
 from executions.refusals import ModificationRefused, RecordNotInRun, StepUnknown
 from executions.views.replay_form import ChangeRow, changes_of, read_row
+from records.models import ChangeSource
 from records.patches import parse_path
 from records.typed import MAX_CHARACTERS, read, with_secrets
 
@@ -154,7 +155,7 @@ class ResumeForm:
         for row in self.edits:
             records.setdefault(row.record, {})[row.path] = row.value(execution)
         variables = {row.path: row.value(execution) for row in self.variables}
-        return Modifications(steps.steps, records, variables)
+        return Modifications(steps.steps, records, variables, ChangeSource.PAGE)
 
     def _is_right(self, row: ValueRow, execution: Execution) -> bool:
         try:

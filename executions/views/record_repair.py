@@ -23,6 +23,7 @@ from executions.views.record_tree import at
 from executions.views.records import record_context
 from executions.views.repair_form import FIELD, INPUT, OUTPUT, RepairForm, choices, fill, opened
 from records.errors import PathInvalid
+from records.models import ChangeSource
 from records.page_queries import get_record_for
 from records.patches import parse_path
 from records.typed import read, with_secrets
@@ -94,7 +95,7 @@ def _records(failure: Failure, form: RepairForm) -> list[str]:
 
 def _repair(failure: Failure, form: RepairForm) -> Repair:
     if form.what == FIELD:
-        return Repair(edit={form.path: _field(failure, form)})
+        return Repair(edit={form.path: _field(failure, form)}, source=ChangeSource.PAGE)
     given, gave = values_of(failure, form.step)
     if form.what == OUTPUT:
         return Repair(steps={form.step: {OUTPUT: _json(failure, form, gave)}})

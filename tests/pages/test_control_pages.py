@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from executions import control
 from executions.models import Execution
+from records.models import RecordChange
 from tests.pages.conftest import World
 
 FORM = {"HX-Request": "true", "HX-Target": "control-body"}
@@ -99,6 +100,7 @@ def test_a_run_goes_on_with_changed_inputs_fields_and_variables(world: World):
     assert execution.overrides["steps"]["book"]["records"][str(world.waiting.pk)] == {"output": 4500}
     world.waiting.refresh_from_db()
     assert world.waiting.data["fields"]["amount"] == 41
+    assert RecordChange.objects.get(record=world.waiting.pk).source == "page"
     assert world.workflow.variables.get().value == 10
     page = world.owner.get(f"/executions/{execution.number}/").content.decode()
     people = re.sub(r"<[^>]+>", " ", page[page.index('id="exec-people"') :])

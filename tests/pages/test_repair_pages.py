@@ -5,6 +5,7 @@ import re
 import pytest
 
 from executions.models import Execution, ExecutionIntervention
+from records.models import RecordChange
 from records.page_queries import failure_causes
 from tests.executions.running import drive, email, outputs, publish, run, start, statuses, wake_all
 from tests.executions.test_effects import body, interrupt
@@ -132,6 +133,8 @@ def test_one_record_is_repaired_and_goes_on(tmp_path, change: dict[str, str], gi
     assert list(done.values_list("output", flat=True)) == [given]
     assert statuses(workflow) == {"email_001": "complete", "email_002": "failed"}
     assert again.interventions.get().kind == "repaired"
+    edits = RecordChange.objects.filter(record=first.pk, actor=workflow.owner)
+    assert list(edits.values_list("source", flat=True)) == (["page"] if change["what"] == "field" else [])
 
 
 def test_all_alike_are_repaired_unless_many_more_failed_meanwhile():
