@@ -1,5 +1,6 @@
 """What a record is called beside its id: the first of the usual fields that says it."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ def title_of(data: Mapping[str, Any]) -> str:
     """Return the title of a record's data; empty when no usual field is there."""
     fields = data.get("fields") or {}
     for name in TITLE_FIELDS:
-        if value := fields.get(name):
-            return str(value)[:TITLE_CHARACTERS]
+        value = fields.get(name)
+        if value is not None and value != "":
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            return text[:TITLE_CHARACTERS]
     return ""
