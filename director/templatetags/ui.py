@@ -185,6 +185,15 @@ def since(moment: datetime | None) -> SafeString:
 
 
 @register.simple_tag
+def since_ago(moment: datetime | None) -> SafeString:
+    """The same within a sentence: "16 min ago"."""
+    if moment is None:
+        return SafeString()
+    words = ago(moment)
+    return _time(moment, f"{words} ago" if words.endswith((" min", " h")) else words, ' data-ago="ago"')
+
+
+@register.simple_tag
 def clock(moment: datetime | None) -> SafeString:
     """A `time` element with the time of day, or the date too when it is not today."""
     return _time(moment, clock_words(moment)) if moment else SafeString()

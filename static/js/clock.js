@@ -1,5 +1,5 @@
 // <span data-elapsed="2026-11-21T09:14:02+00:00">: counts on while the page is open, in the server's words ("3 m 41 s").
-// <time data-ago datetime="...">: "16 min" grows older by itself.
+// <time data-ago datetime="...">: "16 min" grows older by itself; data-ago="ago": "16 min ago".
 
 function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
@@ -28,6 +28,6 @@ setInterval(() => {
   for (const one of document.querySelectorAll("time[data-ago]")) {
     const seconds = since(one.dateTime);
     const words = seconds >= 0 ? ago(seconds) : null;
-    if (words) one.textContent = words;
+    if (words) one.textContent = one.dataset.ago && words !== "now" ? `${words} ${one.dataset.ago}` : words;
   }
 }, 30000);

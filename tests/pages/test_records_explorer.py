@@ -148,6 +148,8 @@ def test_a_row_says_where_its_record_is_and_what_made_it(archive):
     shown_menu = archive.client.get(menu).content.decode()
     assert "Retry from" in shown_menu
     assert f"Run #{run.number}" in shown_menu
+    replay = f'href="/executions/{run.number}/replay/?record=email_003&amp;step=save_lead" data-panel="replay-panel"'
+    assert replay in shown_menu
     WorkflowRecord.objects.filter(pk=record.pk).update(status="skipped")
     assert 'title="save_lead"' not in shown(archive, "?q=email_003")
     WorkflowRecord.objects.filter(pk=record.pk).update(status="processing")

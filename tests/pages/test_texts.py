@@ -1,6 +1,7 @@
 """What the pages say: counts, causes, stories, empty states, and what they keep to themselves."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -149,6 +150,12 @@ def test_the_record_tells_its_story_newest_first(world: World):
     assert "Mend the cause, then retry" in story
     assert "if current.amount > 5000" in story.replace("&gt;", ">")
     assert "Retry refuse" in page
+
+
+def test_a_time_within_a_sentence_says_that_it_is_past(world: World):
+    WorkflowRecord.objects.filter(pk=world.failed.pk).update(created_at=timezone.now() - timedelta(minutes=16))
+
+    assert "as it was found 16 min ago" in text(world.owner.get(f"/records/{world.failed.pk}/"))
 
 
 def test_the_story_can_be_narrowed(world: World):
@@ -342,6 +349,21 @@ def test_a_refused_action_is_said_on_the_page_it_came_from(world: World):
     assert answer.redirect_chain == [(f"http://testserver{page}", 302)]
     assert f"Execution #{finished.number} has no failed record" in text(answer)
     assert elsewhere.url == "/"
+
+
+def test_a_run_that_failed_or_was_cancelled_before_any_record_says_so(world: World):
+    for status, said in (
+        ("failed", "It failed before it took up any record."),
+        ("cancelled", "It was cancelled before"),
+    ):
+        execution = make_execution(world.workflow, status=status)
+
+        page = text(world.owner.get(f"/executions/{execution.number}/"))
+
+        assert said in page
+        assert "met no record" not in page
+        assert "not yet" not in page
+        assert "nothing was to be walked" not in page
 
 
 def test_a_bad_document_comes_back_with_its_problems_and_a_good_one_leads_to_its_workflow(world: World):
