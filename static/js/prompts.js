@@ -1,7 +1,7 @@
 // The inbox and its dialog.
 //
 // <dialog id="modal" data-back="/prompts/">   what htmx puts into it is shown; closing it goes back to that address
-// <form data-prompt data-fields-url="...">    its fields come and go with the answer; Ctrl Enter sends it
+// <form data-prompt data-fields-url="...">    its fields, and whether they are [data-optional], go with the answer; Ctrl Enter sends it
 // <span data-due data-since><svg class="ring">...<span data-left>   counts down; data-clock as 2:41:18
 // <input type="checkbox" data-pick>           X selects a row; rows of one step are answered alike by [data-alike-answer]
 import { announce } from "./announce.js";
@@ -57,10 +57,12 @@ async function conditions(form) {
   for (const [name, value] of [...sent]) if (value instanceof File) sent.delete(name);
   const answer = await fetch(form.dataset.fieldsUrl, { method: "POST", body: sent });
   if (!answer.ok) return;
-  const { shown } = await answer.json();
+  const { shown, required } = await answer.json();
   for (const field of form.querySelectorAll("[data-field]")) {
     const hidden = !shown.includes(field.dataset.field);
+    const optional = field.querySelector("[data-optional]");
     field.hidden = hidden;
+    if (optional) optional.hidden = required.includes(field.dataset.field);
     for (const input of field.querySelectorAll("input, select, textarea")) input.disabled = hidden;
   }
 }

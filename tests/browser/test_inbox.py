@@ -68,6 +68,7 @@ def test_a_prompt_arrives_is_answered_by_keyboard_and_its_record_goes_on(browser
 
     dialog.get_by_text("enterprise").click()
     expect(dialog.get_by_label("Contract")).to_be_visible()
+    expect(dialog.locator("[data-field=contract]").get_by_text("optional", exact=True)).to_be_hidden()
     page.keyboard.press("Control+Enter")
     expect(dialog.get_by_text("An answer is needed here.")).to_be_visible()
     expect(dialog.get_by_label("Contract")).to_be_focused()
