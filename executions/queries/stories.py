@@ -12,7 +12,8 @@ from django.db.models import Case, F, Func, IntegerField, JSONField, Value, When
 
 from director import paging
 from executions.errors import StepNotFound
-from executions.models import Execution, ExecutionFrame, ExecutionStep
+from executions.models import Execution, ExecutionFrame, ExecutionIntervention, ExecutionStep
+from executions.queries.actions import StoryAction, actions_on
 from executions.queries.history import Line, lines_of
 from executions.refusals import NotWalked
 from executions.states import EXECUTION_TERMINAL, FRAME_OPEN, StepStatus
@@ -83,7 +84,7 @@ class StoryChange:
         return self.change.at
 
 
-Entry = StoryStep | StoryMoment | StoryChange
+Entry = StoryStep | StoryMoment | StoryChange | StoryAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,26 +96,31 @@ class Story:
 def record_story(record: WorkflowRecord, runs: Sequence[ExecutionFrame], show: str = "", cursor: str = "") -> Story:
     """Return the story, newest first, a page at a time.
 
-    runs: the record's walks (`runs_of`). show: "errors", "people" or "data" leaves the rest out. At most four queries.
+    runs: the record's walks (`runs_of`). show: "errors", "people" or "data" leaves the rest out. At most five queries.
     """
-    at = paging.parse(cursor, (int, int))
-    before: Sequence[Any] = at.key if at else (LAST, LAST)
+    at = paging.parse(cursor, (int, int, int))
+    before: Sequence[Any] = at.key if at else (LAST, LAST, LAST)
     told: list[Told] = [*_rows(record, show, before[0]), *_changes(record, show, before[1])]
+    if show in ("", "people"):
+        told += actions_on(record, runs, before[2], STORY_SIZE + 1)
     told.sort(key=_told_at, reverse=True)
     shown, more = told[:STORY_SIZE], len(told) > STORY_SIZE
     rows = [one for one in shown if isinstance(one, ExecutionStep)]
     changes = [StoryChange(one, lines_of(one)) for one in shown if isinstance(one, RecordChange)]
+    numbers = {run.execution_id: run.execution.number for run in runs}
+    actions = [StoryAction(one, numbers[one.execution_id]) for one in shown if isinstance(one, ExecutionIntervention)]
     begin = _told_at(shown[-1]) if more else None
     end = _told_at(shown[0]) if at and shown else None
     moments = [
         one for one in _moments(runs, show) if (begin is None or one.at >= begin) and (end is None or one.at <= end)
     ]
     steps = _grouped(rows, _definitions(rows))
-    entries: list[Entry] = sorted((*steps, *moments, *changes), key=_order, reverse=True)
+    entries: list[Entry] = sorted((*steps, *moments, *changes, *actions), key=_order, reverse=True)
     return Story(entries, _after(shown, before) if more else "")
 
 
-Told = ExecutionStep | RecordChange
+Told = ExecutionStep | RecordChange | ExecutionIntervention
+TOLD = (ExecutionStep, RecordChange, ExecutionIntervention)  # in the order of the cursor's keys
 
 
 def _told_at(one: Told) -> datetime:
@@ -122,10 +128,9 @@ def _told_at(one: Told) -> datetime:
 
 
 def _after(shown: Sequence[Told], before: Sequence[Any]) -> str:
-    """The cursor behind the last of both kinds."""
-    steps = min((one.pk for one in shown if isinstance(one, ExecutionStep)), default=before[0])
-    changes = min((one.pk for one in shown if isinstance(one, RecordChange)), default=before[1])
-    return str(paging.Cursor([steps, changes]))
+    """The cursor behind the last of each kind."""
+    kinds = zip(TOLD, before, strict=True)
+    return str(paging.Cursor([min((one.pk for one in shown if isinstance(one, of)), default=key) for of, key in kinds]))
 
 
 def _changes(record: WorkflowRecord, show: str, before: int) -> Iterable[RecordChange]:
@@ -221,7 +226,7 @@ def _moments(runs: Sequence[ExecutionFrame], show: str) -> Iterator[StoryMoment]
 
 def _order(entry: Entry) -> tuple[datetime, int]:
     """By time; at the same moment a record enters before its steps and ends after them."""
-    return entry.at, {"entered": 0, "step": 1, "change": 1}.get(entry.kind, 2)
+    return entry.at, {"entered": 0, "step": 1, "change": 1, "action": 1}.get(entry.kind, 2)
 
 
 def runs_of(record: WorkflowRecord) -> list[ExecutionFrame]:

@@ -77,7 +77,7 @@ def raw(record: WorkflowRecord) -> dict[str, Any]:
 
 
 def record_context(request: HttpRequest, record: WorkflowRecord, **over: Any) -> dict[str, Any]:
-    """Return what the page and its fragments show. At most 12 queries, whatever the record went through."""
+    """Return what the page and its fragments show. At most 13 queries, whatever the record went through."""
     runs = runs_of(record)
     last = runs[0] if runs else None
     show = request.GET.get("story", "")

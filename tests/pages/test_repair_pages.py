@@ -3,7 +3,11 @@
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from executions import control
+from executions.interventions import note
 from executions.models import Execution, ExecutionIntervention
 from records.models import RecordChange
 from records.page_queries import failure_causes
@@ -157,6 +161,7 @@ def test_all_alike_are_repaired_unless_many_more_failed_meanwhile():
     [
         ({"what": "field", "path": "fieldz.tax", "value": "1"}, "fieldz"),
         ({"what": "field", "path": "fields.tax", "kind": "number", "value": "much"}, "no number"),
+        ({"what": "field", "path": "fields.tax", "kind": "null", "value": "19"}, "choose its type"),
         ({"what": "output", "step": "net", "value": "[1,"}, "not JSON"),
         ({"what": "output", "step": "nett", "value": "1"}, "Did you mean"),
         ({"what": "input", "step": "total", "value": "1"}, "must be an object"),
@@ -197,6 +202,40 @@ def test_one_record_is_held_and_let_go_on_and_the_page_says_why_it_waits():
     assert list(execution.interventions.order_by("id").values_list("kind", flat=True)) == ["paused", "resumed"]
     owner.post(f"{page}pause/")
     assert execution.interventions.count() == 2  # nothing works on it any more
+
+
+def test_the_story_tells_what_people_did_about_the_record_in_order_of_time(interrupted):
+    _, record, owner = interrupted
+    owner.post(f"/records/{record.pk}/repair/", {"what": "again", "reason": "It is not in the mailbox."})
+    again = Execution.objects.get(trigger_type="retry")
+    owner.post(f"/records/{record.pk}/pause/", {"reason": "Ask first."})
+    control.pause(again, reason="Nobody named it.")
+
+    story = owner.get(f"/records/{record.pk}/?story=people").content.decode()
+    story = story[story.index('id="rec-story"') :]
+
+    paused, decided = story.index("<b>Paused</b>"), story.index("<b>Decided to do it again</b>")
+    assert paused < decided
+    assert story.index("“Ask first.”") < decided < story.index("“It is not in the mailbox.”")
+    assert story.count(f'by owner in <a href="/executions/{again.number}/">') == 2
+    assert "Nobody named it." not in story
+    assert "Paused" not in owner.get(f"/records/{record.pk}/?story=errors").content.decode().split('id="rec-story"')[1]
+
+
+def test_a_story_with_much_done_about_the_record_is_read_on_without_a_query_for_each(interrupted):
+    _, record, owner = interrupted
+    execution = Execution.objects.get()
+    for number in range(60):
+        note(execution, None, "paused", f"Reason {number}.", {"records": ["email_001", "email_002"]})
+
+    with CaptureQueriesContext(connection) as queries:
+        first = owner.get(f"/records/{record.pk}/?story=people").content.decode()
+    further = re.search(r'href="([^"]*cursor=[^"]*)"', first)[1].replace("&amp;", "&")
+    second = owner.get(further).content.decode()
+
+    assert len(queries) <= 16, [one["sql"][:100] for one in queries]
+    told = [int(number) for page in (first, second) for number in re.findall(r"“Reason (\d+)\.”", page)]
+    assert told == list(range(59, -1, -1))
 
 
 def test_a_group_is_retried_five_first_and_then_the_rest():
