@@ -66,11 +66,11 @@ class ReadOnly:
         return False
 
 
-def shown_json(field: str, cleaned: Callable[[Any], Any]) -> Any:
-    """Return a column that shows the JSON in `field` as `cleaned` lets it be seen."""
+def shown_json(field: str, cleaned: Callable[[Any, Any], Any]) -> Any:
+    """Return a column that shows the JSON in `field` as `cleaned`, which is given it and its row, lets it be seen."""
 
     @admin.display(description=field.replace("_", " "))
     def column(_: Any, row: Any) -> SafeString:
-        return json_view.render(cleaned(getattr(row, field)), field)
+        return json_view.render(cleaned(getattr(row, field), row), field)
 
     return column

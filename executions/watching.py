@@ -14,7 +14,7 @@ from executions.models import Execution, ExecutionFrame
 from executions.queries.progress import Progress as RunProgress
 from executions.queries.progress import progress
 from executions.states import EXECUTION_TERMINAL
-from records.masking import mask_tree
+from records.secrets import Secrets, secrets_of
 from workflows.expressions.values import to_text
 
 INTERVAL_SECONDS = 0.1
@@ -47,17 +47,23 @@ def outcome_table(execution: Execution) -> Table:
     """Return the records of the run with their status, where they stand and what went wrong; at most TABLE_ROWS."""
     table = Table("Record", "Status", "At step", "What happened")
     frames = ExecutionFrame.objects.filter(execution=execution, parent__isnull=False).select_related("record")
+    secrets = secrets_of(execution.workflow_id, execution.trigger_data)
     for frame in frames.order_by("id")[:TABLE_ROWS]:
         name = frame.record.record_id if frame.record else "(deleted)"
-        cells = (Text(frame.status, STYLES.get(frame.status, "blue")), frame.at_step or "-", Text(_happened(frame)))
+        cells = (
+            Text(frame.status, STYLES.get(frame.status, "blue")),
+            frame.at_step or "-",
+            Text(_happened(frame, secrets)),
+        )
         table.add_row(Text(name), *cells)  # Text: brackets in what people wrote are no mark-up
     return table
 
 
-def _happened(frame: ExecutionFrame) -> str:
+def _happened(frame: ExecutionFrame, secrets: Secrets) -> str:
     if frame.error:
-        return str(frame.error["message"])
-    found = mask_tree(frame.record.data.get("vars", {})) if frame.record else {}
+        return str(secrets.hide(frame.error["message"]))
+    data = frame.record.data if frame.record else {}
+    found = secrets.among(data).hide(data.get("vars", {}))
     return ", ".join(f"{key} {to_text(value)}" for key, value in found.items())[:120]
 
 

@@ -58,6 +58,8 @@ def read(kind: str, text: str, path: str) -> Any:
     if kind == "text":
         return text.replace("\r\n", "\n")
     if kind == "null":
+        if text.strip() not in ("", "null"):
+            raise ValueInvalid(path, f'is "{text[:40]}", which is not nothing; choose its type, or clear the value')
         return None
     return _READERS[kind](kind, text.strip(), path)
 
@@ -67,8 +69,10 @@ def with_secrets(value: Any, standing: Any, path: Path) -> Any:
 
     Raises ValueInvalid where a mask is left that stands for nothing: it would be stored as if it were the secret.
     """
-    if value == MASK:
-        if any(is_sensitive(str(key)) for key in path) and standing is not None:
+    if value == MASK and any(is_sensitive(str(key)) for key in path) and standing is not None:
+        return standing
+    if isinstance(value, str) and MASK in value:
+        if isinstance(standing, str) and _is_masked(value, standing):
             return standing
         raise ValueInvalid(format_path(path), "is a mask, not a value; write the value itself, or leave it as it is")
     if isinstance(value, dict):
@@ -78,6 +82,17 @@ def with_secrets(value: Any, standing: Any, path: Path) -> Any:
         rows = standing if isinstance(standing, list) else []
         return [with_secrets(item, rows[at] if at < len(rows) else None, (*path, at)) for at, item in enumerate(value)]
     return value
+
+
+def _is_masked(shown: str, standing: str) -> bool:
+    """Whether a text with masks in it may be what was shown of the standing one."""
+    first, *middle, last = shown.split(MASK)
+    place = len(first)
+    for part in middle:
+        place = standing.find(part, place) + len(part)
+        if place < len(part):
+            return False
+    return standing.startswith(first) and standing.endswith(last) and place + len(last) <= len(standing)
 
 
 def _number(kind: str, text: str, path: str) -> Any:

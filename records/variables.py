@@ -296,12 +296,6 @@ class Variables:
             change_of(kind, after, before, self.origin, reason).save(force_insert=True)
 
 
-def sensitive_values(workflow_id: UUID) -> list[str]:
-    """Return the texts among a workflow's sensitive variables: what must not be shown wherever it has travelled."""
-    rows = WorkflowVariable.objects.filter(workflow_id=workflow_id).exclude(sensitive=False)
-    return [row.value for row in rows if row.is_sensitive and isinstance(row.value, str)]
-
-
 def _given(key: str, value: Any) -> WorkflowVariable:
     return WorkflowVariable(key=key, value=value, reason="")
 

@@ -18,7 +18,7 @@ from executions.filters import read_filter
 from executions.models import Execution, ExecutionStep, TriggerType
 from executions.queries.lists import PEOPLE, with_records
 from executions.queries.progress import progress
-from executions.queries.stories import get_step_for
+from executions.queries.stories import get_step_for, secrets_in
 from executions.states import ExecutionStatus, StepStatus
 from records.api.base import MaskedField
 from workflows.services import get_version, get_workflow_for
@@ -243,7 +243,8 @@ class StepDetail(APIView):
     def get(self, request: Request, execution: str, step: int) -> Response:
         """Return one attempt of a step with its input and output."""
         found = services.get_execution_for(request.user, execution)
-        return Response(StepDetailSerializer(get_step_for(found, step)).data)
+        row = get_step_for(found, step)
+        return Response(StepDetailSerializer(row, context={"secrets": secrets_in(row)}).data)
 
 
 class RetryFailed(APIView):

@@ -19,10 +19,10 @@ from director.api.renderers import streamed
 from director.api.schema import page_shape
 from executions.models import HumanPrompt, PromptStatus
 from executions.prompts import services as prompts
-from executions.prompts.secrets import sensitive_values
 from executions.queries.prompts import PromptFilter
 from executions.services import get_execution_for
-from records.masking import mask_tree, mask_values
+from records.masking import mask_tree
+from records.secrets import secrets_of
 from workflows.services import get_workflow_for
 
 WHOSE = ("mine", "groups", "all")
@@ -69,7 +69,7 @@ class PromptDetailSerializer(PromptSerializer):
 
     def get_on_timeout(self, prompt: HumanPrompt) -> dict[str, Any]:
         """The default answer is what the step goes on with, so it is kept as it is and masked here."""
-        shown: dict[str, Any] = mask_values(mask_tree(prompt.on_timeout), sensitive_values(prompt.workflow_id))
+        shown: dict[str, Any] = secrets_of(prompt.workflow_id).hide(prompt.on_timeout)
         return shown
 
     def get_may_answer(self, prompt: HumanPrompt) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -113,7 +112,7 @@ class RunContext:
         """Return the secrets that a step whose templates refer to the names may have put into what it says."""
         variables = (under_secret_names(scope[key], is_secret=True) for key in self.sensitive if key in scope)
         seen = (scope[name] for name in {"current", *names} if name in scope)
-        return Secrets(frozenset(chain.from_iterable(variables))).among(*seen, self.trigger)
+        return Secrets(frozenset().union(*variables)).among(*seen, self.trigger)
 
     def roots(self) -> dict[str, Any]:
         execution = {**(self.shown_as or {"id": str(self.execution_id), "number": self.number}), "labels": self.labels}

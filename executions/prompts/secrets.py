@@ -7,45 +7,25 @@ proposed as an answer, it is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from records.masking import is_sensitive, mask, mask_tree, mask_values
-from records.models import WorkflowVariable
-from workflows.expressions import RecordView
-
-Secrets = frozenset[str]
+from records.secrets import Secrets, secrets_of
 
 
 def secrets_for(workflow_id: UUID, scope: Mapping[str, Any], names: Iterable[str]) -> Secrets:
-    """Return the secrets that templates which refer to these names of the scope may have put into a text. One query."""
-    found = {name: scope[name] for name in names if name in scope}
-    return frozenset([*sensitive_values(workflow_id), *_texts_under_secret_names(found)])
+    """Return the secrets that templates which refer to these names of the scope may have put into a text. One query.
 
-
-def sensitive_values(workflow_id: UUID) -> list[str]:
-    """Return the texts among a workflow's sensitive variables: what is not shown wherever it has travelled."""
-    rows = WorkflowVariable.objects.filter(workflow_id=workflow_id).exclude(sensitive=False)
-    return [row.value for row in rows if row.is_sensitive and isinstance(row.value, str)]
-
-
-def _texts_under_secret_names(value: Any, *, is_secret: bool = False) -> Iterator[str]:
-    if isinstance(value, RecordView):
-        value = value.data
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _texts_under_secret_names(item, is_secret=is_secret or is_sensitive(str(key)))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts_under_secret_names(item, is_secret=is_secret)
-    elif is_secret and isinstance(value, str):
-        yield value
+    Those of the record are among them: it may have come through the outputs of earlier steps.
+    """
+    return secrets_of(workflow_id, {name: scope[name] for name in {"current", *names} if name in scope})
 
 
 def without_secrets(question: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
     """Return the prompt's columns as they may be shown to everyone who sees the prompt."""
-    texts = {name: mask_values(question[name], secrets) for name in ("title", "message", "actions")}
+    texts = {name: mask_values(question[name], secrets.texts) for name in ("title", "message", "actions")}
     context = [_shown(one, secrets) for one in question["context"]]
     return {**question, **texts, "context": context, "schema": _schema(question["schema"], secrets)}
 
@@ -54,7 +34,7 @@ def _shown(one: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
     """A thing shown beside the form; its label may be a secret's name."""
     hidden = is_sensitive(str(one.get("label", "")))
     found = {key: mask(value) if hidden and key == "value" else mask_tree(value) for key, value in one.items()}
-    shown: dict[str, Any] = mask_values(found, secrets)
+    shown: dict[str, Any] = mask_values(found, secrets.texts)
     return shown
 
 
@@ -63,7 +43,7 @@ def _schema(node: Any, secrets: Secrets, field: str = "") -> Any:
     if isinstance(node, list):
         return [_schema(item, secrets, field) for item in node]
     if not isinstance(node, Mapping):
-        return mask_values(node, secrets)
+        return mask_values(node, secrets.texts)
     kept = {key: value for key, value in node.items() if key != "default" or _may_propose(field, value, secrets)}
     return {key: value if key == "default" else _part(key, value, secrets, field) for key, value in kept.items()}
 
@@ -75,4 +55,4 @@ def _part(key: str, value: Any, secrets: Secrets, field: str) -> Any:
 
 
 def _may_propose(field: str, value: Any, secrets: Secrets) -> bool:
-    return not is_sensitive(field) and mask_values(value, secrets) == value == mask_tree(value)
+    return not is_sensitive(field) and secrets.hide(value) == value

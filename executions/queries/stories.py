@@ -17,8 +17,8 @@ from executions.queries.actions import StoryAction, actions_on
 from executions.queries.history import Line, lines_of
 from executions.refusals import NotWalked
 from executions.states import EXECUTION_TERMINAL, FRAME_OPEN, StepStatus
-from records.masking import mask_tree
 from records.models import ChangeKind, RecordChange, WorkflowRecord
+from records.secrets import NO_SECRETS, Secrets, secrets_of
 from workflows.flow import store_path
 from workflows.models import WorkflowStep
 
@@ -96,7 +96,7 @@ class Story:
 def record_story(record: WorkflowRecord, runs: Sequence[ExecutionFrame], show: str = "", cursor: str = "") -> Story:
     """Return the story, newest first, a page at a time.
 
-    runs: the record's walks (`runs_of`). show: "errors", "people" or "data" leaves the rest out. At most five queries.
+    runs: the record's walks (`runs_of`). show: "errors", "people" or "data" leaves the rest out. At most six queries.
     """
     at = paging.parse(cursor, (int, int, int))
     before: Sequence[Any] = at.key if at else (LAST, LAST, LAST)
@@ -114,7 +114,7 @@ def record_story(record: WorkflowRecord, runs: Sequence[ExecutionFrame], show: s
     moments = [
         one for one in _moments(runs, show) if (begin is None or one.at >= begin) and (end is None or one.at <= end)
     ]
-    steps = _grouped(rows, _definitions(rows))
+    steps = _grouped(rows, _definitions(rows), _secrets(record, rows))
     entries: list[Entry] = sorted((*steps, *moments, *changes, *actions), key=_order, reverse=True)
     return Story(entries, _after(shown, before) if more else "")
 
@@ -183,20 +183,27 @@ def _definitions(rows: Sequence[ExecutionStep]) -> Definitions:
     return {(step.version_id, step.alias): step for step in found}
 
 
-def _grouped(rows: Sequence[ExecutionStep], definitions: Definitions) -> list[StoryStep]:
+def _secrets(record: WorkflowRecord, rows: Sequence[ExecutionStep]) -> Secrets:
+    """What is not shown of the rows. One query, none without rows."""
+    given = {row.execution_id: row.execution.trigger_data for row in rows}
+    return secrets_of(record.workflow_id, record.data, *given.values()) if rows else NO_SECRETS
+
+
+def _grouped(rows: Sequence[ExecutionStep], definitions: Definitions, secrets: Secrets) -> list[StoryStep]:
     """One entry for each step of each walk: its attempts, between which rows of other walks may stand."""
     entries: dict[tuple[int, str], StoryStep] = {}
     for row in rows:
+        row.error = secrets.hide(row.error)
         key = (row.frame_id, row.alias)
         if key in entries:
             entries[key].attempts.append(row)
             continue
         defined = definitions.get((row.execution.version_id, row.alias))
-        entries[key] = _story_step(row, defined)
+        entries[key] = _story_step(row, defined, secrets)
     return list(entries.values())
 
 
-def _story_step(row: ExecutionStep, defined: WorkflowStep | None) -> StoryStep:
+def _story_step(row: ExecutionStep, defined: WorkflowStep | None, secrets: Secrets) -> StoryStep:
     name = (defined.name if defined else "") or row.alias.replace("_", " ").capitalize()
     step = StoryStep(
         [row],
@@ -208,10 +215,10 @@ def _story_step(row: ExecutionStep, defined: WorkflowStep | None) -> StoryStep:
     if isinstance(output, dict) and {"branch", "index", "key"} <= output.keys():
         step.branch = output["key"] or ""
     elif isinstance(output, dict):
-        pairs = list(mask_tree(output).items())
+        pairs = list(secrets.hide(output).items())
         step.preview, step.more = pairs[:PREVIEW_VALUES], max(0, len(pairs) - PREVIEW_VALUES)
     elif output is not None:
-        step.preview = [(step.store_path or "output", mask_tree(output))]
+        step.preview = [(step.store_path or "output", secrets.hide(output))]
     return step
 
 
@@ -248,12 +255,20 @@ def walking(record: WorkflowRecord) -> ExecutionFrame:
 # --- one step ---------------------------------------------------------------------------------------------------------
 
 
+def secrets_in(step: ExecutionStep) -> Secrets:
+    """Return what is not shown of a step that comes with its execution and record. One query."""
+    data = step.record.data if step.record else None
+    return secrets_of(step.execution.workflow_id, step.execution.trigger_data, data, step.input, step.output)
+
+
 def get_step_for(execution: Execution, step_id: int) -> ExecutionStep:
     """Return a journal row of an execution the user was found to see; raises StepNotFound."""
     try:
-        return ExecutionStep.objects.select_related("frame", "record").get(pk=step_id, execution=execution)
+        step = ExecutionStep.objects.select_related("frame", "record").get(pk=step_id, execution=execution)
     except ExecutionStep.DoesNotExist:
         raise StepNotFound(execution.number, step_id) from None
+    step.execution = execution
+    return step
 
 
 def attempts_of(step: ExecutionStep) -> list[ExecutionStep]:

@@ -15,8 +15,8 @@ from django.db import connection
 from director import jsontools
 from executions.models import Execution
 from records.history import difference
-from records.masking import mask_tree
 from records.patterns import like
+from records.secrets import Secrets, secrets_of
 
 SAME, DIFFERENT, ONLY_A, ONLY_B = "same", "different", "only_a", "only_b"
 VERDICTS = (SAME, DIFFERENT, ONLY_A, ONLY_B)
@@ -74,7 +74,7 @@ SELECT '', verdict, count(*) FROM (
 """  # noqa: S608 - made of constants
 DIFFERENCES = f"""{_FOUND}
 SELECT f.key, r.record_id, f.record, f.iterate, f.alias, f.verdict, f.row_a, f.row_b, f.status_a, f.status_b,
-    f.output_a, f.output_b, f.error_a, f.error_b
+    f.output_a, f.output_b, f.error_a, f.error_b, r.data
 FROM found f LEFT JOIN workflow_records r ON r.id = f.record
 WHERE f.verdict = ANY (%(verdicts)s) AND (%(step)s = '' OR f.alias = %(step)s)
     AND (%(record)s::text IS NULL OR r.record_id LIKE %(record)s)
@@ -138,7 +138,7 @@ def differences(
     limit: int = 100,
     pairs: str | None = None,
 ) -> list[Difference]:
-    """Return what is not the same, by record and step, a page at a time. One query.
+    """Return what is not the same, by record and step, a page at a time. Two queries.
 
     record: a pattern of record ids (`email_*`); "" for all, and the run itself.
     """
@@ -148,7 +148,9 @@ def differences(
     with connection.cursor() as cursor:
         query = DIFFERENCES.format(pairs=pairs or _pairs(a, b))
         cursor.execute(query, {**parameters, "after_frame": frame, "after_step": alias})
-        return [_difference(*row) for row in cursor.fetchall()]
+        found = cursor.fetchall()
+    secrets = secrets_of(b.workflow_id, a.trigger_data, b.trigger_data)
+    return [_difference(secrets.among(_loaded(data)), *row) for *row, data in found]
 
 
 def _pairs(a: Execution, b: Execution) -> str:
@@ -158,6 +160,7 @@ def _pairs(a: Execution, b: Execution) -> str:
 
 
 def _difference(
+    secrets: Secrets,
     frame: int,
     name: str | None,
     record: Any,
@@ -174,11 +177,11 @@ def _difference(
     error_b: str | None,
 ) -> Difference:
     told = name or (str(record) if record else None)  # a record that is gone is known by its key alone
-    outputs, errors = (_shown(output_a), _shown(output_b)), (_shown(error_a), _shown(error_b))
-    diff = difference(*outputs)
+    errors = (secrets.hide(_loaded(error_a)), secrets.hide(_loaded(error_b)))
+    outputs = (secrets.hide(_loaded(output_a)), secrets.hide(_loaded(output_b)))
     rows = (row_a, row_b, status_a, status_b, *errors, *outputs)
-    return Difference((frame, step), told, iterate, step, verdict, *rows, diff)
+    return Difference((frame, step), told, iterate, step, verdict, *rows, difference(*outputs))
 
 
-def _shown(json: str | None) -> Any:
-    return None if json is None else mask_tree(jsontools.loads(json))
+def _loaded(json: str | None) -> Any:
+    return None if json is None else jsontools.loads(json)

@@ -28,7 +28,7 @@ from executions.replay.services import path_to, steps_before
 from executions.services import get_execution_for
 from records import patches
 from records.history import difference
-from records.masking import mask_tree
+from records.secrets import Secrets, secrets_of
 from workflows.definition.compile import compile_plan
 from workflows.definition.plan import Plan
 from workflows.models import VersionStatus, Workflow, WorkflowVersion
@@ -60,7 +60,7 @@ SELECT n.id, r.record_id, n.status, n.error, o.status, o.error,
         WHERE frame_id = o.id ORDER BY alias, attempt DESC) s WHERE status NOT IN ('failed', 'skipped', 'interrupted')),
     (SELECT jsonb_object_agg(alias, output) FROM (SELECT DISTINCT ON (alias) alias, output, status FROM execution_steps
         WHERE frame_id = n.id ORDER BY alias, attempt DESC) s WHERE status NOT IN ('failed', 'skipped', 'interrupted')),
-    e.version_id
+    e.version_id, r.data
 FROM execution_frames n JOIN execution_frames o ON o.id = n.origin_id JOIN executions e ON e.id = o.execution_id
 LEFT JOIN workflow_records r ON r.id = o.record_id
 WHERE n.execution_id = %s AND n.alias = %s AND n.id > %s AND n.status IN ('complete', 'failed', 'skipped')
@@ -168,27 +168,36 @@ def records_found(execution: Execution, verdict: str, *, after: int = 0, size: i
 
 
 def records_page(execution: Execution, *, after: int = 0, size: int = 100) -> list[RecordReport]:
-    """Return a page of the report, record by record. One query, and the versions' plans."""
+    """Return a page of the report, record by record. Two queries, and the versions' plans."""
     alias = next(iter(execution.overrides["again"]["frames"]))
     plan = compile_plan(execution.version)
     with connection.cursor() as cursor:
         cursor.execute(WALKS, (execution.pk, alias, after, size))
         rows = cursor.fetchall()
-    return [_record(plan, *row) for row in rows]
+    secrets = secrets_of(execution.workflow_id, execution.trigger_data)
+    return [_record(plan, secrets.among(_loaded(data)), *row) for *row, data in rows]
 
 
 def inner_differences(execution: Execution, *, limit: int = 100) -> list[Difference]:
-    """Return what differs step by step, also in iterates within the records. One query."""
+    """Return what differs step by step, also in iterates within the records. Two queries."""
     changed = ("different", ONLY_A, ONLY_B)
     return differences(execution, execution, verdicts=changed, limit=limit, pairs=REPEATED)
 
 
 def _record(
-    plan: Plan, frame: int, name: str | None, status: str, error: str | None, status_then: str, *then_and_now: Any
+    plan: Plan,
+    secrets: Secrets,
+    frame: int,
+    name: str | None,
+    status: str,
+    error: str | None,
+    status_then: str,
+    *then_and_now: Any,
 ) -> RecordReport:
     error_then, outputs_then, outputs_now, version_then = then_and_now
     before = _plan_of(version_then)
-    then, now = _outcome(before, status_then, outputs_then), _outcome(plan, status, outputs_now)
+    then = secrets.hide(_outcome(before, status_then, outputs_then))
+    now = secrets.hide(_outcome(plan, status, outputs_now))
     steps, data = difference(then["steps"], now["steps"]), difference(then["data"], now["data"])
     failed = _loaded(error)
     verdict = DIFFERENT if steps or data or status != status_then else SAME
@@ -196,13 +205,13 @@ def _record(
         verdict = NO_RECORDING
     elif status == "failed" and (status_then != "failed" or _cause(failed) != _cause(_loaded(error_then))):
         verdict = NEW_ERROR
-    return RecordReport(frame, name or "?", verdict, data, steps, mask_tree(failed) or None, then, now)
+    return RecordReport(frame, name or "?", verdict, data, steps, secrets.hide(failed) or None, then, now)
 
 
 def _outcome(plan: Plan, status: str, json: str | None) -> dict[str, Any]:
-    """How the record ended and what its steps stored and gave, as it may be shown."""
+    """How the record ended and what its steps stored and gave."""
     outputs = _loaded(json)
-    return {"status": status, "data": mask_tree(_stored(plan, outputs)), "steps": mask_tree(_told(outputs))}
+    return {"status": status, "data": _stored(plan, outputs), "steps": _told(outputs)}
 
 
 def _loaded(json: str | None) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from django.db import connection
 
 from connectors.effects import Effect
 from executions.notices import LogEvent, LogLevel
+from executions.prompts.secrets import secrets_for
+from records.masking import mask_values
 from workflows.step_types.base import StepCall, StepType
 
 MAX_MESSAGE = 10_000  # characters
@@ -36,16 +38,18 @@ class LogAnEvent(StepType):
 
     def run(self, call: StepCall) -> dict[str, Any]:
         config = call.config
-        level, message = config.get("level", LogLevel.INFO), config["message"]
-        event = LogEvent(
-            execution_id=call.execution_id,
-            frame_id=call.frame_id,
-            alias=call.step.alias,
-            level=level,
-            message=message,
-            data=config.get("data"),
-        )
+        level = config.get("level", LogLevel.INFO)
         try:
+            secrets = secrets_for(call.workflow_id, call.scope, call.step.names)
+            message, data = mask_values([config["message"], config.get("data")], secrets.texts)
+            event = LogEvent(
+                execution_id=call.execution_id,
+                frame_id=call.frame_id,
+                alias=call.step.alias,
+                level=level,
+                message=message,
+                data=data,
+            )
             LogEvent.objects.bulk_create([event], ignore_conflicts=True)
         finally:
             connection.close()  # of this thread, which the engine may not use again

@@ -10,7 +10,9 @@ from django.db import connection
 
 from connectors.effects import Effect
 from executions import notifying
+from executions.prompts.secrets import secrets_for
 from executions.step_types.people import names_in
+from records.masking import mask_values
 from workflows.errors import StepFailed
 from workflows.step_types.base import StepCall, StepType
 
@@ -63,8 +65,9 @@ class Notify(StepType):
 
     def run(self, call: StepCall) -> dict[str, int]:
         config = call.config
-        notice = _notice(config)
         try:
+            secrets = secrets_for(call.workflow_id, call.scope, call.step.names)
+            notice = _notice(mask_values(config, secrets.texts))
             to = notifying.recipients(config["to"])
             notifying.notify_users(
                 to.users, notice, execution_id=call.execution_id, frame_id=call.frame_id, alias=call.step.alias
@@ -90,7 +93,7 @@ def _notice(config: Mapping[str, Any]) -> notifying.Notice:
     link = config.get("link", "").strip()
     if link and not LINK.match(link):
         raise StepFailed(f"link: {_no_link(link)}.")
-    return notifying.Notice(title or "Notification", config.get("message", ""), link)
+    return notifying.Notice(title[:MAX_TITLE] or "Notification", config.get("message", ""), link)
 
 
 def _no_link(link: str) -> str:

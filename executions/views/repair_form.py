@@ -17,9 +17,10 @@ from executions.repair import AGAIN, DONE
 from executions.views.record_tree import at
 from executions.waiting import why_record
 from records.errors import PathInvalid
-from records.masking import mask_at, mask_tree
+from records.masking import mask_at
 from records.models import WorkflowRecord
 from records.patches import BUCKETS, parse_path
+from records.secrets import Secrets, secrets_of
 from records.typed import KINDS, MAX_CHARACTERS, kind_of, written
 
 FIELD, OUTPUT, INPUT = "field", "output", "input"
@@ -78,7 +79,7 @@ def opened(failure: Failure, form: RepairForm | None) -> dict[str, Any]:
     context: dict[str, Any] = {"repair_form": form, "repair_choices": choices(failure).items(), "many": MANY}
     if failure.is_interrupted:
         context |= {"look": repair.interrupted(failure.frame.execution, failure.record.record_id)}
-        context["look_input"] = mask_tree(context["look"].input)
+        context["look_input"] = _secrets(failure).hide(context["look"].input)
     if form is None:
         return context
     rows = rows_of(failure)
@@ -105,7 +106,7 @@ def fill(failure: Failure, form: RepairForm) -> None:
         form.step = form.step if form.step in steps else next(iter(steps), "")
         given, gave = values_of(failure, form.step)
         value = given if form.what == INPUT else gave
-        form.text = "" if value is None else _pretty(mask_tree(value), form)
+        form.text = "" if value is None else _pretty(_secrets(failure).hide(value), form)
 
 
 def __fill_field(failure: Failure, form: RepairForm) -> None:
@@ -115,7 +116,14 @@ def __fill_field(failure: Failure, form: RepairForm) -> None:
         form.error, form.wrong = error, "path"
         return
     value = mask_at(path, at(failure.record.data, path)) if path else ""
-    form.kind, form.text = kind_of(value), written(value)
+    form.text = written(value)
+    if value is not None:  # where nothing stands yet, the type is the person's to say
+        form.kind = kind_of(value)
+
+
+def _secrets(failure: Failure) -> Secrets:
+    execution = failure.frame.execution
+    return secrets_of(execution.workflow_id, execution.trigger_data, failure.record.data)
 
 
 def _pretty(value: Any, form: RepairForm) -> str:

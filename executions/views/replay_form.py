@@ -15,10 +15,10 @@ from director.jsontools import loads
 from executions import modifications
 from executions.models import Execution, ExecutionStep
 from executions.modifications import Modifications
+from executions.queries.stories import secrets_in
 from executions.refusals import ModificationRefused
 from executions.replay.services import FAILED, Choice, Request
 from executions.states import FrameStatus
-from records.masking import mask_tree
 from records.typed import MAX_CHARACTERS, with_secrets
 from workflows.definition.compile import compile_plan
 from workflows.definition.plan import Plan, StepPlan
@@ -132,12 +132,12 @@ def read_row(given: Mapping[str, str], key: str) -> ChangeRow:
 
 
 def new_row(execution: Execution, step: str, part: str, record: str, key: str = "") -> ChangeRow:
-    """Return a row that begins with what was recorded of the step, secrets masked. One query."""
+    """Return a row that begins with what was recorded of the step, secrets masked. Two queries."""
     rows = ExecutionStep.objects.filter(execution=execution, alias=step)
     rows = rows.filter(record__record_id=record, record__workflow=execution.workflow_id) if record else rows
     row = ChangeRow(key or token_hex(4), step, part, record, "{}")
-    if base := rows.order_by("-id").first():
-        recorded = mask_tree(getattr(base, part))
+    if base := rows.select_related("execution", "record").order_by("-id").first():
+        recorded = secrets_in(base).hide(getattr(base, part))
         recorded = {} if recorded is None and part == "input" else recorded
         row.base, row.text = base.pk, json.dumps(recorded, ensure_ascii=False, indent=2)
     return row
@@ -161,9 +161,8 @@ def changeable(plan: Plan) -> list[StepPlan]:
 
 def changes_of(rows: Sequence[ChangeRow], execution: Execution, version: WorkflowVersion) -> Modifications:
     plan, where = compile_plan(version), f"v{version.number}" if version.number else "The draft"
-    known = {
-        row.pk: row for row in ExecutionStep.objects.filter(execution=execution, pk__in=[row.base for row in rows])
-    }
+    bases = ExecutionStep.objects.filter(execution=execution, pk__in=[row.base for row in rows])
+    known = {base.pk: base for base in bases.select_related("execution", "record")}
     said: dict[str, Any] = {}
     taken: set[tuple[str, str]] = set()
     for row in rows:
@@ -191,7 +190,7 @@ def _said(row: ChangeRow, base: ExecutionStep | None) -> dict[str, Any]:
     standing = recorded if row.record else None
     if row.part == "input":
         _require(isinstance(value, dict), 'is no object, such as {"name": "value"}')
-        shown = mask_tree(recorded) if isinstance(recorded, dict) else {}
+        shown = secrets_in(base).hide(recorded) if base and isinstance(recorded, dict) else {}
         value = {name: one for name, one in value.items() if name not in shown or one != shown[name]}
         row.said = f"Changes {', '.join(value)}" if value else "As recorded: nothing is changed"
         if not value:

@@ -14,11 +14,12 @@ from director import json_diff
 from executions.models import Execution, ExecutionStep
 from executions.queries import attempts_of, get_step_for, walk_of
 from executions.queries.replays import counterparts_of
+from executions.queries.stories import secrets_in
 from executions.services import get_execution_for
 from executions.states import StepStatus
 from executions.views.replay import form_context
 from executions.views.replay_form import ReplayForm
-from records.masking import mask_tree
+from records.secrets import Secrets
 from workflows.flow import flow_of
 
 PARTS = ("input", "output", "error")
@@ -57,6 +58,7 @@ def step_page(request: HttpRequest, number: int, pk: int) -> HttpResponse:
     shown = _shown(request, step, attempts)
     flow = flow_of(execution.version)
     sides = _sides(shown, attempts)
+    secrets = secrets_in(shown)
     context = {
         "execution": execution,
         "step": shown,
@@ -64,13 +66,13 @@ def step_page(request: HttpRequest, number: int, pk: int) -> HttpResponse:
         "flow": flow,
         "defined": flow.step(shown.alias),
         "walk": [(row, flow.step(row.alias)) for row in walk_of(shown)],
-        "input": mask_tree(shown.input),
-        "output": mask_tree(shown.output),
-        "error": mask_tree(shown.error),
+        "input": secrets.hide(shown.input),
+        "output": secrets.hide(shown.output),
+        "error": secrets.hide(shown.error),
         "has_failed": shown.status in (StepStatus.FAILED, StepStatus.INTERRUPTED),
         "waited_ms": _with_waits(attempts),
         "sides": sides,
-        "comparison": _compared(request, shown, sides),
+        "comparison": _compared(request, shown, sides, secrets),
         **form_context(execution, _replay_form(shown), flow),
     }
     return render(request, "executions/step_detail.html", context)
@@ -114,7 +116,7 @@ def _of_run(row: ExecutionStep, shown: ExecutionStep) -> Side:
     return Side(f"run-{row.execution.number}", f"{kind} #{row.execution.number}", row)
 
 
-def _compared(request: HttpRequest, shown: ExecutionStep, sides: Sequence[Side]) -> Comparison | None:
+def _compared(request: HttpRequest, shown: ExecutionStep, sides: Sequence[Side], secrets: Secrets) -> Comparison | None:
     """The step beside the one that is asked for, else beside the attempt before it or the original; older first."""
     asked = request.GET.get("against", "")
     other = _of_row(request, asked) if asked.startswith("row-") else _against(asked, shown, sides)
@@ -123,7 +125,8 @@ def _compared(request: HttpRequest, shown: ExecutionStep, sides: Sequence[Side])
     mine = Side("", f"Attempt {shown.attempt}" if other.key.isdigit() else f"#{shown.execution.number}", shown)
     values = get_step_for(other.row.execution, other.row.pk)
     before, after = sorted(((mine, shown), (other, values)), key=lambda side: side[1].pk)
-    diffs = [(part, _diff(before[1], after[1], part)) for part in PARTS]
+    hidden = secrets | secrets_in(values)
+    diffs = [(part, _diff(before[1], after[1], part, hidden)) for part in PARTS]
     changed = [part for part in ("output", "error", "input") if dict(diffs)[part]]
     part = request.GET.get("part", "")
     return Comparison(before[0], after[0], diffs, part if part in PARTS else next(iter(changed), "output"))
@@ -146,8 +149,8 @@ def _against(asked: str, shown: ExecutionStep, sides: Sequence[Side]) -> Side | 
     return next(usual, None)
 
 
-def _diff(before: ExecutionStep, after: ExecutionStep, part: str) -> SafeString:
-    return json_diff.render(mask_tree(getattr(before, part)), mask_tree(getattr(after, part)))
+def _diff(before: ExecutionStep, after: ExecutionStep, part: str, secrets: Secrets) -> SafeString:
+    return json_diff.render(secrets.hide(getattr(before, part)), secrets.hide(getattr(after, part)))
 
 
 @require_GET
@@ -157,5 +160,5 @@ def step_raw(request: HttpRequest, number: int, pk: int, part: str) -> HttpRespo
         raise Http404(f"A step has {', '.join(PARTS)}, not {part}.")
     step = get_step_for(get_execution_for(request.user, number), pk)
     return JsonResponse(
-        mask_tree(getattr(step, part)), safe=False, json_dumps_params={"indent": 2, "ensure_ascii": False}
+        secrets_in(step).hide(getattr(step, part)), safe=False, json_dumps_params={"indent": 2, "ensure_ascii": False}
     )

@@ -11,7 +11,7 @@ from records.masking import mask_at
 from records.models import BulkOperation, RecordChange, RecordImport, VariableChange
 
 
-def masked_patch(patch: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def masked_patch(patch: list[dict[str, Any]], _: RecordChange) -> list[dict[str, Any]]:
     """Return a JSON Patch whose values are masked as they would be where it puts them."""
     return [
         {**change, "value": mask_at(change["path"].split("/"), change["value"])} if "value" in change else change

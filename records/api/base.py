@@ -9,8 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from records.masking import mask_tree
 from records.models import ChangeSource
+from records.secrets import NO_SECRETS, Secrets
 from records.services import WorkflowData
 from workflows.services import get_workflow_for
 
@@ -39,10 +39,11 @@ class AnyField(serializers.Field[Any, Any, Any, Any]):
 
 
 class MaskedField(AnyField):
-    """Any JSON value, its secrets masked."""
+    """Any JSON value, its secrets masked: by their keys, and the `secrets` of the serializer's context by their values."""
 
     def to_representation(self, value: Any) -> Any:
-        return mask_tree(value)
+        secrets: Secrets = self.context.get("secrets", NO_SECRETS)
+        return secrets.hide(value)
 
 
 class ReasonQuery(serializers.Serializer[Any]):
