@@ -105,6 +105,9 @@ def test_the_form_says_what_would_run_again_and_how_many_failed_alike():
     look = owner.post(
         f"/records/{records[0].pk}/repair/", {"what": "field", "path": "fields.amount", "look": "fill"}
     ).content.decode()
+    missing = owner.post(
+        f"/records/{records[0].pk}/repair/", {"what": "field", "path": "fields.tax", "kind": "number", "look": "fill"}
+    ).content.decode()
 
     effect = re.search(r'id="repair-effect".*?</div>', page, re.DOTALL)
     assert re.findall(r'class="alias">(\w+)', effect[0]) == ["total"]
@@ -112,6 +115,7 @@ def test_the_form_says_what_would_run_again_and_how_many_failed_alike():
     assert ">4</b> that failed alike" in page
     assert ">1</textarea>" in look
     assert '<option value="number" selected' in look
+    assert '<option value="number" selected' in missing, "the type that was chosen stays"
     assert Execution.objects.count() == 1
 
 
