@@ -29,7 +29,7 @@ class LogQuery(PageQuery):
 class LogEntrySerializer(serializers.Serializer[Any]):
     """One line: of a step `log_event` (`step`), an attempt that failed, what a person did, or how the run went (`run`).
 
-    `step_id` names the journal row. Secrets in `data` are masked.
+    `step_id` names the journal row. Secrets are masked.
     """
 
     kind = serializers.ChoiceField(sorted(set(KINDS.values())))
