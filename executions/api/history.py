@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from director.api.paging import next_url, position
 from director.api.reading import read_query
 from executions.queries import History, history_of, record_story, runs_of
+from executions.queries.actions import SHOWN, StoryAction
 from executions.queries.stories import Entry, StoryChange, StoryStep
 from executions.states import StepStatus
 from records.api.base import AnyField, DataView, MaskedField
@@ -85,6 +86,18 @@ class MomentEntrySerializer(serializers.Serializer[Any]):
     iterate = serializers.CharField(source="frame.alias")
 
 
+class ActionEntrySerializer(serializers.Serializer[Any]):
+    """What a person did about the record in a run; `again` and `done` are decisions about a `step`."""
+
+    entry = serializers.ChoiceField(["action"], source="kind")
+    at = serializers.DateTimeField()
+    execution = serializers.IntegerField(source="number")
+    what = serializers.ChoiceField(list(SHOWN))
+    step = serializers.CharField(allow_blank=True)
+    by = serializers.CharField(source="noted.user.username", allow_null=True, default=None)
+    reason = serializers.CharField(source="noted.reason", allow_blank=True)
+
+
 class BlameSerializer(serializers.Serializer[Any]):
     """Who or what set a field, from what; without `step` and `change` it is as the record was created."""
 
@@ -124,7 +137,7 @@ class PastSerializer(serializers.Serializer[Any]):
 
 ENTRIES = PolymorphicProxySerializer(
     component_name="HistoryEntry",
-    serializers=[StepEntrySerializer, ChangeEntrySerializer, MomentEntrySerializer],
+    serializers=[StepEntrySerializer, ChangeEntrySerializer, MomentEntrySerializer, ActionEntrySerializer],
     resource_type_field_name=None,
     many=True,
 )
@@ -165,6 +178,8 @@ def _told(entry: Entry) -> Any:
         return StepEntrySerializer(entry).data
     if isinstance(entry, StoryChange):
         return ChangeEntrySerializer(entry).data
+    if isinstance(entry, StoryAction):
+        return ActionEntrySerializer(entry).data
     return MomentEntrySerializer(entry).data
 
 

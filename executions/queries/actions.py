@@ -24,6 +24,8 @@ SHOWN = {
     "done": ("Decided to treat it as done", "check"),
 }
 
+KINDS = ("paused", "resumed", "cancelled", "changed", "repaired", "retried", "decided")
+
 
 @dataclass(frozen=True, slots=True)
 class StoryAction:
@@ -44,17 +46,17 @@ class StoryAction:
         return self.noted.step or ""  # type: ignore[attr-defined]  # annotated by actions_on
 
     @property
+    def what(self) -> str:
+        """One of SHOWN."""
+        return self.noted.decision or self.noted.kind  # type: ignore[attr-defined]  # annotated by actions_on
+
+    @property
     def heading(self) -> str:
-        return self._shown[0]
+        return SHOWN[self.what][0]
 
     @property
     def icon(self) -> str:
-        return self._shown[1]
-
-    @property
-    def _shown(self) -> tuple[str, str]:
-        what = self.noted.decision or self.noted.kind  # type: ignore[attr-defined]  # annotated by actions_on
-        return SHOWN.get(what, (what.capitalize(), "user"))
+        return SHOWN[self.what][1]
 
 
 def actions_on(
@@ -65,6 +67,7 @@ def actions_on(
     What exactly was said is left in the database: it may tell of thousands of other records.
     """
     named = Q(changes__records__has_key=record.record_id) | Q(changes__only__has_key=record.record_id)
-    rows = ExecutionIntervention.objects.filter(named, execution__in=[run.execution_id for run in runs], pk__lt=before)
+    executions = [run.execution_id for run in runs]
+    rows = ExecutionIntervention.objects.filter(named, execution__in=executions, kind__in=KINDS, pk__lt=before)
     said = {name: KeyTextTransform(name, "changes") for name in ("step", "decision")}
     return rows.select_related("user").annotate(**said).defer("changes").order_by("-pk")[:limit]

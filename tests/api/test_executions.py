@@ -1,8 +1,10 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+from executions.interventions import note
 from executions.models import Execution
 from tests.api.conftest import TRIAGE, Personas
 from tests.executions.running import drive
@@ -180,7 +182,12 @@ def test_a_record_tells_its_history_and_what_it_was(people: Personas) -> None:
     blamed = {field["path"]: field for field in story["past"]["fields"]}["vars.category"]
     assert (blamed["step"], blamed["execution"], blamed["by"]) == ("route", Execution.objects.get().number, None)
     assert "hunter2" not in str(story)
+    told = {"records": ["email_001"], "step": "route", "decision": "done"}
+    note(Execution.objects.get(), get_user_model().objects.get(username="tom"), "decided", "In the mailbox.", told)
     people_only = people.owner.get(f"{record}/history", {"show": "people"}).json()["results"]
+    action = people_only[0]
+    assert (action["entry"], action["what"], action["step"], action["by"]) == ("action", "done", "route", "tom")
+    assert action["reason"] == "In the mailbox."
     assert "step" not in {entry["entry"] for entry in people_only}
     assert people.stranger.get(f"{record}/history").status_code == 404
     assert people.owner.get(f"{people.url}/records/email_009/history").json()["code"] == "record_not_found"
