@@ -255,10 +255,14 @@ def walking(record: WorkflowRecord) -> ExecutionFrame:
 # --- one step ---------------------------------------------------------------------------------------------------------
 
 
-def secrets_in(step: ExecutionStep) -> Secrets:
-    """Return what is not shown of a step that comes with its execution and record. One query."""
+def secrets_in(step: ExecutionStep, known: Secrets | None = None) -> Secrets:
+    """Return what is not shown of a step that comes with its execution and record. One query.
+
+    known: what is not shown of another step of the workflow, which saves the query.
+    """
     data = step.record.data if step.record else None
-    return secrets_of(step.execution.workflow_id, step.execution.trigger_data, data, step.input, step.output)
+    secrets = known or secrets_of(step.execution.workflow_id)
+    return secrets.among(step.execution.trigger_data, data, step.input, step.output)
 
 
 def get_step_for(execution: Execution, step_id: int) -> ExecutionStep:

@@ -125,7 +125,8 @@ def _compared(request: HttpRequest, shown: ExecutionStep, sides: Sequence[Side],
     mine = Side("", f"Attempt {shown.attempt}" if other.key.isdigit() else f"#{shown.execution.number}", shown)
     values = get_step_for(other.row.execution, other.row.pk)
     before, after = sorted(((mine, shown), (other, values)), key=lambda side: side[1].pk)
-    hidden = secrets | secrets_in(values)
+    same = values.execution.workflow_id == shown.execution.workflow_id
+    hidden = secrets_in(values, secrets) if same else secrets | secrets_in(values)
     diffs = [(part, _diff(before[1], after[1], part, hidden)) for part in PARTS]
     changed = [part for part in ("output", "error", "input") if dict(diffs)[part]]
     part = request.GET.get("part", "")
