@@ -52,6 +52,7 @@ def test_the_inbox_shows_mine_my_teams_and_all_each_in_few_queries():
     for tab, rows in (("groups", 30), ("all", 31), ("answered", 0)):
         assert text(browser(priya).get(f"/prompts/?tab={tab}")).count('<li id="prompt-') == rows
     assert "Nothing waits for you" in text(browser(owner).get("/prompts/"))
+    assert "Open 30 prompts for my teams" in text(browser(person("sam", "Sales")).get("/prompts/"))
     assert text(browser(owner).get("/prompts/?tab=all&q=email_030")).count('<li id="prompt-') == 1
     assert "No prompt matches" in text(browser(owner).get("/prompts/?tab=all&q=nothing"))
 
