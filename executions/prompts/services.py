@@ -239,7 +239,8 @@ def _require_valid(prompt: HumanPrompt, action: str, data: Mapping[str, Any], co
 def _problems_of_action(prompt: HumanPrompt, action: str) -> Iterable[dict[str, str]]:
     known = [one["key"] for one in prompt.actions]
     if action not in known:
-        detail = f"There is no such action.{did_you_mean(action, known)} They are {', '.join(known)}."
+        wrong = f"There is no such action.{did_you_mean(action, known)}" if action else "A decision is missing."
+        detail = f"{wrong} Choose one of {', '.join(known)}."
         yield {"pointer": "/action", "detail": detail, "code": "enum"}
 
 
