@@ -130,7 +130,9 @@ def _prepare(records: int, say: Callable[[str], None]) -> Workflow:
     with connection.cursor() as cursor:
         cursor.execute(INSERT_RECORDS, {"workflow": workflow.pk, "count": records})
         # What earlier runs left would else be cleared away by autovacuum while this one is measured.
-        cursor.execute("VACUUM (ANALYZE) workflow_records, execution_frames, execution_steps, record_counts, record_search")
+        cursor.execute(
+            "VACUUM (ANALYZE) workflow_records, execution_frames, execution_steps, record_counts, record_search"
+        )
         cursor.execute("CHECKPOINT")
     return workflow
 
