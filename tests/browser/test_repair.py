@@ -115,7 +115,8 @@ def test_all_that_failed_alike_are_repaired_from_one_of_them(
     expect(panel.get_by_label("Apply to all 3")).to_be_checked()
     panel.get_by_label("Field", exact=True).fill("fields.tax")
     panel.get_by_label("Field", exact=True).press("Tab")
-    expect(panel.get_by_label("Type")).to_have_value("null")
+    expect(panel.get_by_label("Field", exact=True)).to_have_attribute("value", "fields.tax")  # the form came back
+    expect(panel.get_by_label("Type")).to_have_value("text")
     panel.get_by_label("Type").select_option("number")
     panel.get_by_label("Value").fill("2")
     panel.get_by_role("button", name="Repair 3 and go on").click()
