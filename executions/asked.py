@@ -15,6 +15,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 
+from director.chips import Chip, without
 from director.errors import DirectorError
 from executions.filters import ExecutionFilter, read_filter
 from executions.models import TriggerType
@@ -36,14 +37,6 @@ PLAIN = {
     "by": "by",
     "q": "text",
 }  # of the address: part
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A filter that is on. without: the address's query string that has it no more."""
-
-    words: str
-    without: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,22 +115,15 @@ def _begin(day: date) -> datetime:
 def _chips(given: QueryDict) -> Iterator[Chip]:
     """What is on beside the tabs of the status, the workflow and the search."""
     if trigger := TRIGGERS.get(given.get("trigger")):  # type: ignore[call-overload]  # an enum's members are its texts
-        yield Chip(f"Started {trigger}", _without(given, "trigger"))
+        yield Chip(f"Started {trigger}", without(given, "trigger"))
     if given.get("by"):
-        yield Chip(f"By {given['by']}", _without(given, "by"))
+        yield Chip(f"By {given['by']}", without(given, "by"))
     if given.get("from"):
-        yield Chip(f"From {given['from']}", _without(given, "from"))
+        yield Chip(f"From {given['from']}", without(given, "from"))
     if given.get("to"):
-        yield Chip(f"To {given['to']}", _without(given, "to"))
+        yield Chip(f"To {given['to']}", without(given, "to"))
     if words := REPLAYS.get(given.get("replays", "")):
-        yield Chip(words, _without(given, "replays"))
+        yield Chip(words, without(given, "replays"))
     labels = [text for text in given.getlist("label") if text.strip()]
     for text in dict.fromkeys(labels):
-        yield Chip(text, _without(given, "label", [other for other in labels if other != text]))
-
-
-def _without(given: QueryDict, name: str, others: list[str] | None = None) -> str:
-    rest = given.copy()
-    rest.pop("cursor", None)
-    rest.setlist(name, others or [])
-    return rest.urlencode()
+        yield Chip(text, without(given, "label", [other for other in labels if other != text]))

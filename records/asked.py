@@ -18,6 +18,7 @@ from uuid import UUID
 from django.http import QueryDict
 from django.utils import timezone
 
+from director.chips import Chip, without
 from director.errors import DirectorError
 from director.jsontools import ValueInvalid, loads
 from records.errors import FilterInvalid
@@ -62,14 +63,6 @@ class Column:
     name: str
     heading: str
     path: Path = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A filter that is on. without: the address's query string that has it no more."""
-
-    words: str
-    without: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,13 +235,6 @@ def _chips(given: QueryDict) -> list[Chip]:
         "since": "Updated in the last {}",
         "pattern": "Id {}",
     }
-    chips = [Chip(text.format(given[name]), _without(given, name)) for name, text in words.items() if given.get(name)]
+    chips = [Chip(text.format(given[name]), without(given, name)) for name, text in words.items() if given.get(name)]
     tests = dict.fromkeys(text for text in given.getlist("where") if text.strip())
-    return chips + [Chip(text, _without(given, "where", [other for other in tests if other != text])) for text in tests]
-
-
-def _without(given: QueryDict, name: str, others: Sequence[str] = ()) -> str:
-    rest = given.copy()
-    rest.pop("cursor", None)
-    rest.setlist(name, list(others))
-    return rest.urlencode()
+    return chips + [Chip(text, without(given, "where", [other for other in tests if other != text])) for text in tests]
