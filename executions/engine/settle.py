@@ -76,12 +76,17 @@ def wake(session: Connection, execution_id: UUID, plan: Plan) -> int:
     counts: Counts = defaultdict(lambda: [0, 0.0])
     with session.transaction():
         _end_stopped(session, execution_id, plan, counts)
-        woken = session.execute(WAKE_PARENTS, (execution_id,)).fetchall()
-        woken += session.execute(WAKE_TIMERS, (execution_id,)).fetchall()
-        for (alias,) in woken:
-            if alias:  # the root is not counted: it is no record
-                counts["frame", alias, "waiting"][0] -= 1
+        woken = make_ready(session, WAKE_PARENTS, execution_id, counts)
+        woken += make_ready(session, WAKE_TIMERS, execution_id, counts)
         shift_counts(session, execution_id, counts, shard=0)
+    return woken
+
+
+def make_ready(session: Connection, statement: str, execution_id: UUID, counts: Counts) -> int:
+    """Wake by WAKE_PARENTS or WAKE_TIMERS; take the woken from the counts and return how many frames that were."""
+    woken = session.execute(statement, (execution_id,)).fetchall()
+    for (alias,) in woken:
+        counts["frame", alias, "waiting"][0] -= bool(alias)  # the root is not counted: it is no record
     return len(woken)
 
 

@@ -108,8 +108,7 @@ def _take_back(session: Connection, slice_id: int, execution_id: UUID, suspect: 
             _fail(session, frame_id, record_pk, WorkerKilled(crashes, _last_step(session, frame_id) or at_step))
             counts["frame", alias, "failed"][0] += 1
     # What the slice would have done at its end: the last that a parent waited for may be over, here or in its last commit.
-    for (alias,) in session.execute(settle.WAKE_PARENTS, (execution_id,)).fetchall():
-        counts["frame", alias, "waiting"][0] -= bool(alias)
+    settle.make_ready(session, settle.WAKE_PARENTS, execution_id, counts)
     shift_counts(session, execution_id, counts, shard=0)
 
 
