@@ -37,6 +37,11 @@ def is_sensitive(key: str) -> bool:
     return any(part in lowered for part in PARTS) or any(word.lower() in WORDS for word in WORD.findall(key))
 
 
+def is_secret(key: str, said: bool | None) -> bool:
+    """Whether the value under the key is a secret: as a person said, or judged by the key when nobody did."""
+    return is_sensitive(key) if said is None else said
+
+
 def mask(value: Any) -> Any:
     """Return the mask; a missing value (None) is no secret. The mask tells neither length nor type."""
     return None if value is None else MASK

@@ -18,7 +18,7 @@ from director.jsontools import dumps
 from records import iterates, schemas
 from records.errors import VariableInvalid, VariableKeyInvalid
 from records.iterates import Cursor
-from records.masking import is_sensitive
+from records.masking import is_secret
 
 MAX_KEY_CHARACTERS = 255
 
@@ -60,8 +60,7 @@ class Rule:
 
     def check(self, value: Any) -> None:
         """Raise VariableInvalid, with path and rule, unless the value fits; a secret is not quoted."""
-        secret = is_sensitive(self.key) if self.sensitive is None else self.sensitive
-        found = schemas.problems(self.schema, value, secret=secret)
+        found = schemas.problems(self.schema, value, secret=is_secret(self.key, self.sensitive))
         if found:
             raise VariableInvalid(self.key, found)
 

@@ -15,7 +15,7 @@ from uuid import UUID
 from executions.engine.database import Connection
 from executions.engine.frames import Frame, Recorded
 from executions.states import STEP_SETTLED
-from records.masking import is_sensitive
+from records.masking import is_secret
 from records.secrets import Secrets, under_secret_names
 from records.variable_rules import Rule
 from workflows.definition.plan import BlockPlan, Plan
@@ -119,10 +119,6 @@ class RunContext:
         return {"execution": execution, "trigger": self.trigger, "now": _now}
 
 
-def _is_sensitive(key: str, said: bool | None) -> bool:
-    return is_sensitive(key) if said is None else said
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -168,7 +164,7 @@ class Contexts:
         shared.update((key, value) for key, value, _, _ in found if key in names)
         self.run.rules = {key: Rule(key, *rule) for key, _, *rule in found if rule[0] is not None}
         said = {key: sensitive for key, _, _, sensitive in found}
-        self.run.sensitive = frozenset(name for name in names if _is_sensitive(name, said.get(name)))
+        self.run.sensitive = frozenset(name for name in names if is_secret(name, said.get(name)))
         if self.plan.record_ids:
             records = session.execute(RECORDS, (self.run.workflow_id, list(self.plan.record_ids))).fetchall()
             shared["records"] = {row[0]: RecordView(*row) for row in records}

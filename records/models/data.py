@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from director.ids import uuid7
 from director.jsontools import Decoder
-from records.masking import is_sensitive, mask, mask_tree
+from records.masking import is_secret, mask, mask_tree
 from records.states import RecordStatus
 from workflows.models import Workflow
 
@@ -121,7 +121,7 @@ class WorkflowVariable(models.Model):
 
     @property
     def is_sensitive(self) -> bool:
-        return is_sensitive(self.key) if self.sensitive is None else self.sensitive
+        return is_secret(self.key, self.sensitive)
 
     @property
     def shown(self) -> Any:
