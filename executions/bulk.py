@@ -21,6 +21,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from director.errors import DirectorError
+from director.growth import has_grown
 from executions import control
 from executions.filters import read_filter
 from executions.models import Execution, ExecutionBulk, ExecutionBulkItem, ExecutionBulkKind
@@ -32,7 +33,6 @@ from records.nudge import SLICE_SECONDS, STALLED_AFTER, nudge, nudge_on_commit
 TASK = "executions.run_bulk"
 MAX_EXECUTIONS = 100_000
 DONE, REFUSED = "done", "refused"
-GROWTH = 1.1  # how many more executions than were shown may be taken without asking again
 STOPPED = "The operation was stopped before it came to this one."
 
 
@@ -79,7 +79,7 @@ def start(
     total = meant.count()
     if total > MAX_EXECUTIONS:
         raise ExecutionBulkTooLarge(total, MAX_EXECUTIONS)
-    if shown is not None and total > shown * GROWTH:
+    if shown is not None and has_grown(shown, total):
         raise ExecutionBulkGrown(shown, total)
     bulk = ExecutionBulk.objects.create(
         kind=kind, filter=dict(narrow), parameters=dict(parameters), actor=user, reason=reason

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from director.errors import NotFound
+from director.growth import Grown
 from executions.errors import ExecutionError
 
 
@@ -118,19 +119,9 @@ class NotFailed(ExecutionError):
         return f"{self.record_id} is {self.status} and has failed in no execution, so there is nothing to repair."
 
 
-class AlikeGrown(ExecutionError):
-    """Many more records failed alike since the number was shown."""
-
+class AlikeGrown(Grown, ExecutionError):
     code = "alike_grown"
-    http_status = 409
-
-    def __init__(self, shown: int, found: int) -> None:
-        super().__init__(shown, found)
-        self.shown, self.found = shown, found
-
-    @property
-    def message(self) -> str:
-        return f"{self.found:,} records failed alike by now, not {self.shown:,}. Confirm the new number, or repair one."
+    sentence = "{total} records failed alike by now, not {shown}. Confirm the new number, or repair one."
 
 
 class StepUnknown(ExecutionError):
@@ -229,23 +220,9 @@ class ExecutionFilterInvalid(ExecutionError):
         return {"part": self.part}
 
 
-class ExecutionBulkGrown(ExecutionError):
-    """Many more executions match by now than were confirmed."""
-
+class ExecutionBulkGrown(Grown, ExecutionError):
     code = "execution_bulk_grown"
-    http_status = 409
-
-    def __init__(self, shown: int, total: int) -> None:
-        super().__init__(shown, total)
-        self.shown, self.total = shown, total
-
-    @property
-    def message(self) -> str:
-        return f"{self.total:,} executions match by now, not {self.shown:,}. Look again, then confirm the new number."
-
-    @property
-    def data(self) -> dict[str, Any]:
-        return {"shown": self.shown, "total": self.total}
+    sentence = "{total} executions match by now, not {shown}. Look again, then confirm the new number."
 
 
 class ExecutionBulkTooLarge(ExecutionError):

@@ -19,6 +19,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from director.growth import has_grown
 from director.jsontools import dumps
 from records import filters, queries
 from records.changes import Changes, Outcome, check_operations
@@ -35,7 +36,6 @@ logger = logging.getLogger(__name__)
 
 BATCH = 1_000  # records in one transaction: a worker's commit never waits longer for them than that takes
 TASK = "records.run_bulk"
-GROWTH = 1.1  # how many more records than were shown may be taken without asking again
 OPEN = (BulkStatus.QUEUED, BulkStatus.RUNNING)
 
 COLLECT = """
@@ -91,7 +91,7 @@ def start(
     """
     checked, narrow = _checked(kind, narrow, parameters or {})
     total = queries.count(workflow.pk, narrow)
-    if shown is not None and total > shown * GROWTH:
+    if shown is not None and has_grown(shown, total):
         raise BulkGrown(shown, total)
     operation = BulkOperation.objects.create(
         workflow=workflow,

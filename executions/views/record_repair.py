@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from director.errors import DirectorError
+from director.growth import has_grown
 from director.jsontools import ValueInvalid, loads
 from executions import repair
 from executions.queries import runs_of
@@ -27,8 +28,6 @@ from records.models import ChangeSource
 from records.page_queries import get_record_for
 from records.patches import parse_path
 from records.typed import read, with_secrets
-
-GROWTH = 1.1  # how many more records than were shown may be repaired without asking again
 
 
 @require_POST
@@ -87,7 +86,7 @@ def _records(failure: Failure, form: RepairForm) -> list[str]:
     if not form.alike:
         return [own]
     found = repair.alike(failure.frame.execution, own)
-    if len(found) > form.shown * GROWTH:
+    if has_grown(form.shown, len(found)):
         form.wrong = "alike"
         raise AlikeGrown(form.shown, len(found))
     return found

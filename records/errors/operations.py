@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from director.errors import NotFound, did_you_mean
+from director.growth import Grown
 from records.errors.data import RecordError
 
 
@@ -29,25 +30,9 @@ class BulkInvalid(RecordError):
         return {"part": self.part, "known": list(self.known)}
 
 
-class BulkGrown(RecordError):
-    """Many more records match than the person was told."""
-
+class BulkGrown(Grown, RecordError):
     code = "bulk_grown"
-    http_status = 409
-
-    def __init__(self, shown: int, total: int) -> None:
-        super().__init__(shown, total)
-        self.shown, self.total = shown, total
-
-    @property
-    def message(self) -> str:
-        return (
-            f"{self.total:,} records match by now, not {self.shown:,}. Look at them again, then confirm the new number."
-        )
-
-    @property
-    def data(self) -> dict[str, Any]:
-        return {"shown": self.shown, "total": self.total}
+    sentence = "{total} records match by now, not {shown}. Look at them again, then confirm the new number."
 
 
 class BulkNotFound(NotFound, RecordError):
