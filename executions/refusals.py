@@ -3,7 +3,7 @@
 ExecutionError
   RecordNotInRun 404
   NothingPaused, NothingToCancel, NothingToReplay, NotInterrupted, NotWalked, NotFailed, AlikeGrown,
-      ExecutionBulkGrown 409
+      PromptsGrown, ExecutionBulkGrown 409
   StepUnknown, ModificationRefused, ReplayRefused, ExecutionFilterInvalid, ExecutionBulkTooLarge 422
 """
 
@@ -122,6 +122,11 @@ class NotFailed(ExecutionError):
 class AlikeGrown(Grown, ExecutionError):
     code = "alike_grown"
     sentence = "{total} records failed alike by now, not {shown}. Confirm the new number, or repair one."
+
+
+class PromptsGrown(Grown, ExecutionError):
+    code = "prompts_grown"
+    sentence = "{total} prompts are alike by now, not {shown}. Look again, then answer the new number."
 
 
 class StepUnknown(ExecutionError):

@@ -68,7 +68,7 @@ def form(
     """Return the form's fields with `data` (None: what the step proposes) in them and each problem at its field."""
     data = defaults(schema) if data is None else data
     shown, required = applicable(schema, data)
-    said = {problem["pointer"].split("/")[2]: problem["detail"] for problem in errors if _is_of_field(problem)}
+    said = {_field_of(problem): problem["detail"] for problem in errors}
     fields = []
     for name, one in every_field(schema).items():
         value = data.get(name, None if name in shown else one.get("default"))
@@ -79,8 +79,22 @@ def form(
     return fields
 
 
-def _is_of_field(problem: Problem) -> bool:
-    return problem["pointer"].startswith("/data/")
+def errors_beside(fields: Iterable[Field], errors: Iterable[Problem]) -> dict[str, str]:
+    """Return what is said at the decision, at the note, and above the form of what is wrong at none of its fields."""
+    at = {problem["pointer"]: problem["detail"] for problem in errors if problem["pointer"] in ("/action", "/comment")}
+    names = {one.name for one in fields}
+    rest = [one for one in errors if one["pointer"] not in at and _field_of(one) not in names]
+    above = [f"{_field_of(one)}: {one['detail']}" if _field_of(one) else one["detail"] for one in rest[:1]]
+    return {
+        "error_action": at.get("/action", ""),
+        "error_comment": at.get("/comment", ""),
+        "error_rest": "".join(above),
+    }
+
+
+def _field_of(problem: Problem) -> str:
+    """The field that the problem is at, empty for none."""
+    return problem["pointer"].split("/")[2] if problem["pointer"].startswith("/data/") else ""
 
 
 def _field(name: str, one: Mapping[str, Any], value: Any, *, required: bool, applies: bool, error: str) -> Field:

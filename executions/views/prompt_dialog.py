@@ -45,20 +45,18 @@ def dialog_context(
     comment: str = "",
 ) -> dict[str, Any]:
     """What the dialog shows; with the answer as it was sent and what is wrong with it, when it was refused."""
-    at_field = {problem["pointer"]: problem["detail"] for problem in problems}
     is_open = prompt.status == PromptStatus.OPEN
+    fields = prompt_form.form(prompt.schema, data, problems) if is_open else []
     return {
         "prompt": prompt,
         "waiting": Waiting(prompt, in_list([prompt])[0].now),
-        "fields": prompt_form.form(prompt.schema, data, problems) if is_open else [],
+        "fields": fields,
         "is_conditional": prompt_fields.is_conditional(prompt.schema),
         "message": to_html(prompt.message),
         "shown": _shown(prompt),
         "chosen": chosen or prompt.actions[0]["key"],
         "comment": comment,
-        "error_action": at_field.get("/action", ""),
-        "error_comment": at_field.get("/comment", ""),
-        "error_rest": at_field.get("", "") or at_field.get("/data", ""),
+        **prompt_form.errors_beside(fields, problems),
         "why_not": prompts.why_not(prompt, user) if is_open else "",
         "why_closed": prompts.why_closed(prompt),
         "given": _given(prompt),

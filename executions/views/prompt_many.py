@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -11,12 +11,14 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from director.growth import has_grown
 from director.htmx import is_htmx
 from executions.errors import AnswerInvalid
 from executions.models import HumanPrompt
 from executions.prompts import form as prompt_form
 from executions.prompts import services as prompts
-from executions.prompts.fields import CONFIDENCE
+from executions.prompts.fields import CONFIDENCE, Problem
+from executions.refusals import PromptsGrown
 from executions.views.prompt_asked import is_uuid, narrow_of
 from executions.views.prompt_dialog import comment_of
 
@@ -33,40 +35,47 @@ def prompt_many(request: HttpRequest) -> HttpResponse:
     if first is None:
         messages.info(request, "None of them is open any more")
         return _go(request, reverse("prompt_list"))
-    count = found.count()
     context = {
         "first": first,
-        "count": count,
+        "count": found.count(),
         "narrow": narrow,
         "chosen_prompts": chosen,
         "actions": first.actions,
         "most": prompts.MAX_AT_ONCE,
     }
     if request.method == "GET":
-        context |= {"fields": prompt_form.form(_alike(first.schema), {}), "chosen": ""}
-        return render(request, "executions/_prompt_many.html", context)
+        return render(request, "executions/_prompt_many.html", context | _form(first, {}))
     return _answer_many(request, found, first, context)
 
 
 def _answer_many(request: HttpRequest, found: Any, first: HumanPrompt, context: dict[str, Any]) -> HttpResponse:
-    seen = request.POST.get("count", "")
-    if not seen.isdigit() or context["count"] > int(seen) * 1.1 + 0.5:
-        fields = prompt_form.form(_alike(first.schema), {})
-        grown = f"There are {context['count']} of them now. Look again before you answer all."
-        return render(
-            request, "executions/_prompt_many.html", context | {"fields": fields, "error_rest": grown}, status=422
-        )
     data, action = prompt_form.read(first.schema, request.POST, {}), request.POST.get("action", "")
-    done = prompts.answer_many(found, user=request.user, action=action, data=data, comment=comment_of(request))
+    typed = {"chosen": action, "comment": comment_of(request)}
+    shown = _shown(request)
+    if has_grown(shown, context["count"]):
+        grown = PromptsGrown(shown, context["count"])
+        again = context | typed | _form(first, data) | {"error_rest": grown.message}
+        return render(request, "executions/_prompt_many.html", again, status=grown.http_status)
+    done = prompts.answer_many(found, user=request.user, action=action, data=data, comment=typed["comment"])
     problems = next((error.problems for _, error in done.refused if isinstance(error, AnswerInvalid)), [])
     if problems and not done.answered:
-        fields = prompt_form.form(_alike(first.schema), data, problems)
-        said = {"fields": fields, "chosen": action, "error_rest": AnswerInvalid(problems).message}
-        return render(request, "executions/_prompt_many.html", context | said, status=422)
+        again = context | typed | _form(first, data, problems)
+        return render(request, "executions/_prompt_many.html", again, status=422)
     messages.success(request, _said(done))
     for prompt, error in done.refused[:3]:
         messages.error(request, f"{prompt.record.record_id if prompt.record else prompt.title}: {error.message}")
     return _go(request, reverse("prompt_list"))
+
+
+def _shown(request: HttpRequest) -> int:
+    """How many the person was told would be answered; none by a form that does not say."""
+    text = request.POST.get("count", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _form(first: HumanPrompt, data: Mapping[str, Any], problems: Sequence[Problem] = ()) -> dict[str, Any]:
+    fields = prompt_form.form(_alike(first.schema), data, problems)
+    return {"fields": fields, **prompt_form.errors_beside(fields, problems)}
 
 
 def _said(done: prompts.AnsweredMany) -> str:

@@ -93,6 +93,13 @@ def test_a_prompt_arrives_is_answered_by_keyboard_and_its_record_goes_on(browser
     page.keyboard.press("x")
     expect(page.locator(".bulkbar")).to_contain_text("1 selected")
     shot(page, "selected")
+    page.locator("[data-alike-answer]").click()
+    expect(dialog.get_by_text("Answer 1 alike")).to_be_visible()
+    page.keyboard.press("Control+Enter")
+    expect(dialog.get_by_text("A decision is missing.")).to_be_visible()
+    expect(dialog.get_by_role("radio", name="Approve")).to_be_focused()
+    shot(page, "undecided")
+    page.keyboard.press("Escape")
     number = HumanPrompt.objects.filter(status="open").get().execution.number
     page.goto(f"/executions/{number}/")
     expect(page.get_by_text("1 record waits for a person.")).to_be_visible()

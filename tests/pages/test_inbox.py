@@ -145,8 +145,10 @@ def test_prompts_alike_are_grouped_and_answered_at_once():
     form = text(client.get("/prompts/many/", where, headers=MODAL))
     assert "Answer 4 alike" in form
     assert 'value="Kestrel 1"' not in form
-    grown = client.post("/prompts/many/", {**where, "count": "2", "action": "approve"}, headers=MODAL)
-    assert (grown.status_code, "There are 4 of them now" in text(grown)) == (422, True)
+    grown = client.post("/prompts/many/", {**where, "count": "2", "action": "approve", "comment": "so"}, headers=MODAL)
+    assert (grown.status_code, "4 prompts are alike by now, not 2." in text(grown)) == (409, True)
+    assert 'value="approve" checked' in text(grown)
+    assert ">so</textarea>" in text(grown), "what was typed stays"
     done = client.post(
         "/prompts/many/", {**where, "count": "4", "action": "approve", "field.seats": "3"}, headers=MODAL
     )
@@ -158,6 +160,23 @@ def test_prompts_alike_are_grouped_and_answered_at_once():
         {"company": f"Kestrel {number}", "seats": 3} for number in range(1, 5)
     ]
     assert not HumanPrompt.objects.filter(pk__in=[one.pk for one in asked], status="open").exists()
+
+
+def test_what_is_wrong_with_an_answer_for_many_is_said_where_it_is_wrong():
+    execution, _ = ask(records=2)
+    client = browser(person("owner"))
+    where = {"tab": "mine", "workflow": execution.workflow.slug, "step": "review", "count": "2"}
+
+    undecided = client.post("/prompts/many/", {**where, "comment": "hm"}, headers=MODAL)
+    wrong = client.post("/prompts/many/", {**where, "action": "approve", "field.seats": "0"}, headers=MODAL)
+
+    assert (undecided.status_code, wrong.status_code) == (422, 422)
+    assert re.search(r'name="action" value="approve" aria-invalid="true"', text(undecided))
+    assert "A decision is missing." in text(undecided)
+    assert ">hm</textarea>" in text(undecided)
+    assert re.search(r'id="f-seats"[^>]*value="0"[^>]*aria-invalid="true"', text(wrong))
+    for answer in (undecided, wrong):
+        assert "notice bad" not in text(answer), "nothing is said twice"
 
 
 def test_a_link_shows_by_get_answers_by_post_once_and_signs_nobody_in():
