@@ -114,6 +114,7 @@ class FrameEnd:
     waiting_for: WaitingFor | str = ""
     wake_at: datetime | None = None
     retried: int = 0
+    by_iterate: bool = False  # retried by `on_error: retry` rather than by the policy of its step
     forgiven: int | None = None
     stops_siblings: bool = False
     # What people wanted of the run when it was held back: its control and breakpoints.

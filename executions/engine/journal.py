@@ -308,7 +308,7 @@ class Commit:
             assert end is not None
             error = None if end.error is None else orjson.dumps(end.error).decode()
             place = (frame.id, str(end.status), str(end.waiting_for), end.wake_at, end.at_step)
-            rows.append((*place, error, end.retried, end.forgiven, frame.began))
+            rows.append((*place, error, int(end.by_iterate), end.forgiven, frame.began))
             if frame.alias and (end.status in FRAME_TERMINAL or end.waiting_for):
                 self.counts["frame", frame.alias, str(end.status)][0] += 1
         return self._update(sql.END_FRAMES, rows, FRAME_COLUMNS)

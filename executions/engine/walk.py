@@ -80,6 +80,14 @@ class Attempt:
     def duration_ms(self) -> float:
         return (time.perf_counter() - self.clock) * 1000
 
+    def tried(self) -> int:
+        """How many attempts count against the step's retry policy, this one among them.
+
+        Those forgiven to the frame were of the step that had failed then; one that has not come so far is another.
+        """
+        forgiven = self.frame.forgiven
+        return self.number - forgiven if forgiven < self.number else self.number
+
     def go_on(self, recorded: Recorded) -> None:
         """Be the attempt whose `running` row is in the journal already; the time since then counts."""
         self.intent, self.number, self.started = True, recorded.attempt, recorded.started
@@ -406,13 +414,12 @@ class Walker:
         recorded = self._described(error, attempt)
         interrupted = isinstance(error, StepInterrupted)
         self._record(attempt, StepStatus.INTERRUPTED if interrupted else StepStatus.FAILED, error=recorded)
-        tried = attempt.number - (attempt.frame.forgiven if attempt.frame.recorded else 0)
+        tried = attempt.tried()
         policy = attempt.step.retry
         if not interrupted and policy is not None and is_retryable(policy, tried, error):
             at = datetime.now(UTC) + delay_for(policy, tried, error, random=RANDOM)
-            raise Parked(
-                FrameEnd(FrameStatus.WAITING, "waiting", attempt.step.alias, recorded, WaitingFor.RETRY, at, retried=1)
-            )
+            again = FrameEnd(FrameStatus.WAITING, "waiting", attempt.step.alias, recorded, WaitingFor.RETRY, at)
+            raise Parked(replace(again, retried=1, forgiven=attempt.number - tried))
         raise StepFailed(attempt.step, attempt.number, recorded)
 
     def _described(self, error: DirectorError, attempt: Attempt) -> dict[str, Any]:
@@ -437,6 +444,7 @@ class Walker:
                 WaitingFor.RETRY,
                 at,
                 retried=1,
+                by_iterate=True,
                 forgiven=failure.attempt,
             )
         stops = iterate is not None and iterate.on_error in (OnError.STOP, OnError.MARK_FAILED_STOP)

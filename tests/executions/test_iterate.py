@@ -240,10 +240,7 @@ def test_on_error_retry_walks_the_record_again_up_to_max_retries(tmp_path):
     workflow = publish(_iterate("over_records: email, on_error: retry, max_retries: 3", body))
     email(workflow, 1)
 
-    execution = drive(start(workflow))
-    while execution.status == "waiting":
-        wake_all(execution)
-        drive(execution)
+    execution = _drive_through(start(workflow))
 
     assert execution.status == "completed"
     assert statuses(workflow) == {"email_001": "complete"}
@@ -253,6 +250,26 @@ def test_on_error_retry_walks_the_record_again_up_to_max_retries(tmp_path):
         ("flaky", 3, "complete"),
     ]
     assert workflow.records.get().retry_count == 2
+
+
+def test_retries_of_a_record_leave_each_step_the_attempts_of_its_own_policy(tmp_path):
+    policy = "retry: {maximum_attempts: 2}"
+    body = f"""{{alias: first, type: test_flaky, config: {{path: {tmp_path}/first, failures: 3}}, {policy}}}
+      - {{alias: second, type: test_flaky, config: {{path: {tmp_path}/second, failures: 1}}, {policy}}}"""
+    workflow = publish(_iterate("over_records: email, on_error: retry, max_retries: 1", body))
+    email(workflow, 1)
+
+    execution = _drive_through(start(workflow))
+
+    assert execution.status == "completed"
+    assert statuses(workflow) == {"email_001": "complete"}
+    assert [(attempt, status) for alias, attempt, status in journal(execution) if alias == "first"] == [
+        (1, "failed"),
+        (2, "failed"),
+        (3, "failed"),  # walked again by the iterate, once, with two attempts more
+        (4, "complete"),
+    ]
+    assert [status for alias, _, status in journal(execution) if alias == "second"] == ["failed", "complete"]
 
 
 def test_two_runs_over_the_same_records_never_walk_one_twice():
@@ -271,6 +288,13 @@ def test_two_runs_over_the_same_records_never_walk_one_twice():
     assert second.records_skipped == 20
     skipped = ExecutionFrame.objects.filter(execution=second, status="skipped").first()
     assert "Another run" in skipped.error["message"]
+
+
+def _drive_through(execution):
+    """Drive it to its end, however often it waits for a timer."""
+    while drive(execution).status == "waiting":
+        wake_all(execution)
+    return execution
 
 
 def _begin_iterate(execution):
