@@ -25,6 +25,8 @@ PARTS = (
     "accesskey",
 )
 WORDS = frozenset({"key", "keys", "auth", "oauth", "authorization", "pwd", "bearer"})
+# Of a step that branches, `key` says which block was taken: "0", "1", and so on. A number so short is no secret.
+BLOCK = re.compile(r"[0-9]{1,3}")
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 # A shorter secret would blot out half of every text; it is still masked under its own key.
 MIN_VALUE_CHARACTERS = 6
@@ -35,6 +37,17 @@ def is_sensitive(key: str) -> bool:
     """Whether a key's name says that its value is a secret."""
     lowered = key.lower()
     return any(part in lowered for part in PARTS) or any(word.lower() in WORDS for word in WORD.findall(key))
+
+
+def hides(key: str, value: Any) -> bool:
+    """Whether the value is masked for the name that it stands under."""
+    return is_sensitive(key) and not (key == "key" and isinstance(value, str) and BLOCK.fullmatch(value))
+
+
+def hides_at(path: Iterable[str | int], value: Any) -> bool:
+    """Whether what stands at the path is masked for a name on the way to it."""
+    *around, last = [str(key) for key in path] or [""]
+    return any(map(is_sensitive, around)) or hides(last, value)
 
 
 def is_secret(key: str, said: bool | None) -> bool:
@@ -50,7 +63,7 @@ def mask(value: Any) -> Any:
 def mask_tree(value: Any) -> Any:
     """Return a JSON value with everything under a sensitive key masked, at any depth; the input stays."""
     if isinstance(value, Mapping):
-        return {key: mask(item) if is_sensitive(str(key)) else mask_tree(item) for key, item in value.items()}
+        return {key: mask(item) if hides(str(key), item) else mask_tree(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [mask_tree(item) for item in value]
     return value
@@ -58,7 +71,7 @@ def mask_tree(value: Any) -> Any:
 
 def mask_at(path: Iterable[str | int], value: Any) -> Any:
     """Return what stands at a path as it may be shown: masked when any key on the way names a secret."""
-    return mask(value) if any(is_sensitive(str(key)) for key in path) else mask_tree(value)
+    return mask(value) if hides_at(path, value) else mask_tree(value)
 
 
 def masked_paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

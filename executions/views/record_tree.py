@@ -11,7 +11,7 @@ from typing import Any
 from director.errors import DirectorError
 from director.jsontools import ValueInvalid
 from executions.queries import History, Point
-from records.masking import is_sensitive, mask_at
+from records.masking import hides_at, mask_at
 from records.models import RecordChange
 from records.patches import BUCKETS, Path, format_path, parse_path
 from records.timeline import Blame
@@ -91,7 +91,7 @@ def _children(value: Any, path: Path, blamed: Mapping[str, Blame], changed: Coll
 def _node(value: Any, path: Path, blamed: Mapping[str, Blame], changed: Collection[str]) -> Node:
     text = format_path(path)
     node = Node(str(path[-1]), text, kind_of(value), blame=blamed.get(text), is_changed=text in changed)
-    node.is_masked = value is not None and any(is_sensitive(str(key)) for key in path)
+    node.is_masked = value is not None and hides_at(path, value)
     if node.is_masked or not isinstance(value, dict | list) or not value or len(path) > DEPTH:
         node.value = mask_at(path, value)
     else:
@@ -148,9 +148,10 @@ def form_for(history: History, path: str, bucket: str) -> EditForm | None:
     if not path:
         return None
     keys = parse_path(path)
-    value = mask_at(keys, at(record.data, keys))
+    standing = at(record.data, keys)
+    value = mask_at(keys, standing)
     form.path, form.kind, form.text = path, kind_of(value), written(value)
-    form.is_masked = any(is_sensitive(str(key)) for key in keys)
+    form.is_masked = hides_at(keys, standing)
     if len(form.text) > MAX_CHARACTERS:
         raise ValueInvalid(path, f"has {len(form.text):,} characters, too many for a form; set it by the API")
     if form.is_masked:

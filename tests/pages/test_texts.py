@@ -203,6 +203,14 @@ def test_secrets_are_masked_wherever_they_are_shown(world: World, url: str):
     assert "••••" in page
 
 
+def test_the_branch_that_was_taken_is_shown(world: World):
+    step = world.execution.steps.get(alias="large", record=world.failed)
+
+    page = text(world.owner.get(f"/executions/{world.execution.number}/steps/{step.pk}/"))
+
+    assert "••••" not in page
+
+
 def test_a_step_shows_its_attempts(world: World):
     frame = world.failed_step.frame
     second = world.failed_step

@@ -2,7 +2,7 @@
 
 import pytest
 
-from records.masking import MASK, is_sensitive, mask_tree, mask_values
+from records.masking import MASK, is_sensitive, mask_at, mask_tree, mask_values
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,19 @@ def test_a_secret_is_masked_by_its_value_wherever_it_has_travelled():
         "headers": [f"Bearer {MASK}"],
         "count": 3,
     }
+
+
+def test_the_branch_that_was_taken_is_no_secret_though_it_stands_under_key():
+    review = {"action": "approve", "fields": {"key": "sk-1"}, "key": "0"}
+
+    assert mask_tree({"route": {"branch": None, "index": 12, "key": "12"}, "review": review}) == {
+        "route": {"branch": None, "index": 12, "key": "12"},
+        "review": {"action": "approve", "fields": {"key": MASK}, "key": "0"},
+    }
+    assert mask_tree([{"key": "4711"}, {"key": 7}, {"key": ["1"]}, {"api_key": "1"}]) == [
+        {"key": MASK},
+        {"key": MASK},
+        {"key": MASK},
+        {"api_key": MASK},
+    ]
+    assert (mask_at(("route", "key"), "1"), mask_at(("key", "door"), "1")) == ("1", MASK)
