@@ -8,15 +8,14 @@
       NotFound             404, mixed into leaves: what is not there, or not for this person
       SetupError           what keeps the program itself from running
 
-A leaf is raised with its facts, kept as attributes and handed on to `super().__init__(*facts)`, so that it pickles:
+A leaf declares its facts as a dataclass does and is raised with them:
 
     class RecordNotFound(RecordError):
         code = "record_not_found"
         http_status = 404
 
-        def __init__(self, workflow: str, record_id: str) -> None:
-            super().__init__(workflow, record_id)
-            self.workflow, self.record_id = workflow, record_id
+        workflow: str
+        record_id: str
 
         @property
         def message(self) -> str:
@@ -24,16 +23,25 @@ A leaf is raised with its facts, kept as attributes and handed on to `super().__
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, ClassVar
+from typing import Any, ClassVar, dataclass_transform
 
 
+@dataclass_transform(eq_default=False)
 class DirectorError(Exception):
     """Base of the tree: something was refused or failed, and the message says what, where, why and the way out."""
 
     code = "error"  # for programs: stable, snake_case
     http_status = 400
     retryable = True  # whether the same thing, tried again a little later, may succeed
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        dataclass(eq=False, repr=False)(cls)  # an exception is equal to itself alone, and hashable
+
+    def __post_init__(self) -> None:
+        self.args = tuple(vars(self).values())  # with which it is made again when it is unpickled
 
     @property
     def message(self) -> str:
@@ -59,9 +67,7 @@ class NotFound(DirectorError):
     http_status = 404
     sentence: ClassVar[str] = "There is no {}."
 
-    def __init__(self, asked: object) -> None:
-        super().__init__(asked)
-        self.asked = asked
+    asked: object
 
     @property
     def message(self) -> str:
@@ -74,8 +80,15 @@ class SetupError(DirectorError):
     code = "setup"
     http_status = 503
 
+    reason: str
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is most like the one that was said; None when none is near."""
+    return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ` Did you mean "..."?` with the nearest known word, or nothing when none is near."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f' Did you mean "{near[0]}"?' if near else ""
+    near = nearest(word, known)
+    return f' Did you mean "{near}"?' if near else ""

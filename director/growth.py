@@ -18,9 +18,8 @@ class Grown(DirectorError):
     http_status = 409
     sentence: ClassVar[str]
 
-    def __init__(self, shown: int, total: int) -> None:
-        super().__init__(shown, total)
-        self.shown, self.total = shown, total
+    shown: int
+    total: int
 
     @property
     def message(self) -> str:

@@ -24,9 +24,8 @@ class ValueInvalid(DirectorError):
     http_status = 422
     retryable = False
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path, self.reason = path, reason
+    path: str
+    reason: str
 
     @property
     def message(self) -> str:

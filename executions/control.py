@@ -209,7 +209,7 @@ def _add_breakpoints(execution: Execution, steps: Collection[str], records: Coll
     known = compile_plan(execution.version).steps
     for alias in steps:
         if alias not in known:
-            raise StepUnknown(alias, f"Version {execution.version.number or 'draft'}", known)
+            raise StepUnknown(alias, f"Version {execution.version.number or 'draft'}", sorted(known))
     keys = modifications.keys_of(execution, sorted(records)).values()
     _extend(execution, "steps", steps)
     _extend(execution, "records", map(str, keys))

@@ -31,9 +31,8 @@ class StepNotFound(ExecutionError):
     code = "step_not_found"
     http_status = 404
 
-    def __init__(self, execution: object, step: object) -> None:
-        super().__init__(execution, step)
-        self.execution, self.step = execution, step
+    execution: object
+    step: object
 
     @property
     def message(self) -> str:
@@ -44,9 +43,9 @@ class InvalidTransition(ExecutionError):
     code = "invalid_transition"
     http_status = 409
 
-    def __init__(self, thing: str, status: str, wanted: str) -> None:
-        super().__init__(thing, status, wanted)
-        self.thing, self.status, self.wanted = thing, status, wanted
+    thing: str
+    status: str
+    wanted: str
 
     @property
     def message(self) -> str:
@@ -61,9 +60,7 @@ class NothingToRetry(ExecutionError):
     code = "nothing_to_retry"
     http_status = 409
 
-    def __init__(self, where: str) -> None:
-        super().__init__(where)
-        self.where = where
+    where: str
 
     @property
     def message(self) -> str:
@@ -76,9 +73,7 @@ class RetryRefused(ExecutionError):
     code = "retry_refused"
     http_status = 409
 
-    def __init__(self, record_id: str) -> None:
-        super().__init__(record_id)
-        self.record_id = record_id
+    record_id: str
 
     @property
     def message(self) -> str:
@@ -92,9 +87,7 @@ class NotPublished(ExecutionError):
     code = "not_published"
     http_status = 409
 
-    def __init__(self, workflow: str) -> None:
-        super().__init__(workflow)
-        self.workflow = workflow
+    workflow: str
 
     @property
     def message(self) -> str:
@@ -105,9 +98,7 @@ class IdempotencyConflict(ExecutionError):
     code = "idempotency_conflict"
     http_status = 422
 
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
+    key: str
 
     @property
     def message(self) -> str:
@@ -117,9 +108,8 @@ class IdempotencyConflict(ExecutionError):
 class StepTimedOut(ExecutionError):
     code = "step_timed_out"
 
-    def __init__(self, alias: str, seconds: float) -> None:
-        super().__init__(alias, seconds)
-        self.alias, self.seconds = alias, seconds
+    alias: str
+    seconds: float
 
     @property
     def message(self) -> str:
@@ -131,9 +121,7 @@ class StepInterrupted(ExecutionError):
 
     code = "step_interrupted"
 
-    def __init__(self, alias: str) -> None:
-        super().__init__(alias)
-        self.alias = alias
+    alias: str
 
     @property
     def message(self) -> str:
@@ -147,9 +135,9 @@ class ValueTooLarge(ExecutionError):
     code = "value_too_large"
     retryable = False
 
-    def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
-        super().__init__(what, size_bytes, limit_bytes)
-        self.what, self.size_bytes, self.limit_bytes = what, size_bytes, limit_bytes
+    what: str
+    size_bytes: int
+    limit_bytes: int
 
     @property
     def message(self) -> str:
@@ -162,9 +150,8 @@ class ValueTooLarge(ExecutionError):
 class IterateStopped(ExecutionError):
     code = "iterate_stopped"
 
-    def __init__(self, alias: str, result: dict[str, Any]) -> None:
-        super().__init__(alias, result)
-        self.alias, self.result = alias, result
+    alias: str
+    result: dict[str, Any]
 
     @property
     def message(self) -> str:
@@ -179,9 +166,8 @@ class NotAList(ExecutionError):
     code = "not_a_list"
     retryable = False
 
-    def __init__(self, alias: str, kind: str) -> None:
-        super().__init__(alias, kind)
-        self.alias, self.kind = alias, kind
+    alias: str
+    kind: str
 
     @property
     def message(self) -> str:
@@ -192,9 +178,8 @@ class PromptTimedOut(ExecutionError):
     code = "prompt_timed_out"
     retryable = False
 
-    def __init__(self, alias: str, title: str) -> None:
-        super().__init__(alias, title)
-        self.alias, self.title = alias, title
+    alias: str
+    title: str
 
     @property
     def message(self) -> str:
@@ -207,9 +192,7 @@ class NoRecording(ExecutionError):
     code = "no_recording"
     retryable = False
 
-    def __init__(self, alias: str) -> None:
-        super().__init__(alias)
-        self.alias = alias
+    alias: str
 
     @property
     def message(self) -> str:
@@ -219,9 +202,8 @@ class NoRecording(ExecutionError):
 class WorkerKilled(ExecutionError):
     code = "worker_killed"
 
-    def __init__(self, times: int, step: str) -> None:
-        super().__init__(times, step)
-        self.times, self.step = times, step
+    times: int
+    step: str
 
     @property
     def message(self) -> str:
@@ -232,10 +214,13 @@ class WorkerKilled(ExecutionError):
 class FileNotWritten(ExecutionError):
     code = "file_not_written"
 
-    def __init__(self, path: str, reason: str, is_outside: bool = False) -> None:
-        super().__init__(path, reason, is_outside)
-        self.path, self.reason, self.is_outside = path, reason, is_outside
-        self.retryable = not is_outside
+    path: str
+    reason: str
+    is_outside: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.retryable = not self.is_outside
 
     @property
     def message(self) -> str:
@@ -252,10 +237,12 @@ class MailFailed(ExecutionError):
 
     code = "mail_failed"
 
-    def __init__(self, reason: str, begun: bool) -> None:
-        super().__init__(reason, begun)
-        self.reason, self.begun = reason, begun
-        self.retryable = not begun
+    reason: str
+    begun: bool
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.retryable = not self.begun
 
     @property
     def message(self) -> str:
@@ -289,9 +276,8 @@ class PromptAmbiguous(ExecutionError):
     code = "prompt_ambiguous"
     http_status = 409
 
-    def __init__(self, step: str, prompts: list[str]) -> None:
-        super().__init__(step, prompts)
-        self.step, self.prompts = step, prompts
+    step: str
+    prompts: list[str]
 
     @property
     def message(self) -> str:
@@ -311,9 +297,8 @@ class PromptNotYours(ExecutionError):
     code = "prompt_not_yours"
     http_status = 403
 
-    def __init__(self, title: str, why: str) -> None:
-        super().__init__(title, why)
-        self.title, self.why = title, why
+    title: str
+    why: str
 
     @property
     def message(self) -> str:
@@ -326,9 +311,10 @@ class PromptAnswered(ExecutionError):
     code = "prompt_answered"
     http_status = 409
 
-    def __init__(self, title: str, by: str | None, at: datetime | None, action: str) -> None:
-        super().__init__(title, by, at, action)
-        self.title, self.by, self.at, self.action = title, by, at, action
+    title: str
+    by: str | None
+    at: datetime | None
+    action: str
 
     @property
     def message(self) -> str:
@@ -346,9 +332,8 @@ class PromptClosed(ExecutionError):
     code = "prompt_closed"
     http_status = 409
 
-    def __init__(self, title: str, status: str) -> None:
-        super().__init__(title, status)
-        self.title, self.status = title, status
+    title: str
+    status: str
 
     @property
     def message(self) -> str:
@@ -367,9 +352,7 @@ class AnswerInvalid(ExecutionError):
     code = "answer_invalid"
     http_status = 422
 
-    def __init__(self, problems: list[dict[str, str]]) -> None:
-        super().__init__(problems)
-        self.problems = problems
+    problems: list[dict[str, str]]
 
     @property
     def message(self) -> str:

@@ -105,7 +105,7 @@ def keys_of(execution: Execution, record_ids: list[str]) -> dict[str, UUID]:
 def _step(alias: str, said: Any, plan: Plan, where: str) -> dict[str, Any]:
     step = plan.steps.get(alias)
     if step is None:
-        raise StepUnknown(alias, where, plan.steps)
+        raise StepUnknown(alias, where, sorted(plan.steps))
     path = f"steps.{alias}"
     _require_object(said, path)
     if "input" in said or "output" in said:

@@ -9,11 +9,10 @@ ExecutionError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from difflib import get_close_matches
+from collections.abc import Sequence
 from typing import Any
 
-from director.errors import NotFound
+from director.errors import NotFound, did_you_mean, nearest
 from director.growth import Grown
 from executions.errors import ExecutionError
 
@@ -22,23 +21,20 @@ class RecordNotInRun(ExecutionError):
     code = "record_not_in_run"
     http_status = 404
 
-    def __init__(self, number: int, record_id: str, near: str | None = None) -> None:
-        super().__init__(number, record_id, near)
-        self.number, self.record_id, self.near = number, record_id, near
+    number: int
+    record_id: str
 
     @property
     def message(self) -> str:
-        hint = f' Did you mean "{self.near}"?' if self.near else ""
-        return f'Execution #{self.number} does not walk a record "{self.record_id}".{hint}'
+        return f'Execution #{self.number} does not walk a record "{self.record_id}".'
 
 
 class NothingPaused(ExecutionError):
     code = "nothing_paused"
     http_status = 409
 
-    def __init__(self, number: int, status: str) -> None:
-        super().__init__(number, status)
-        self.number, self.status = number, status
+    number: int
+    status: str
 
     @property
     def message(self) -> str:
@@ -49,9 +45,8 @@ class NothingToCancel(ExecutionError):
     code = "nothing_to_cancel"
     http_status = 409
 
-    def __init__(self, number: int, records: list[str]) -> None:
-        super().__init__(number, records)
-        self.number, self.records = number, records
+    number: int
+    records: list[str]
 
     @property
     def message(self) -> str:
@@ -62,9 +57,8 @@ class NothingToReplay(ExecutionError):
     code = "nothing_to_replay"
     http_status = 409
 
-    def __init__(self, number: int, reason: str) -> None:
-        super().__init__(number, reason)
-        self.number, self.reason = number, reason
+    number: int
+    reason: str
 
     @property
     def message(self) -> str:
@@ -77,9 +71,8 @@ class NotInterrupted(ExecutionError):
     code = "not_interrupted"
     http_status = 409
 
-    def __init__(self, alias: str, status: str) -> None:
-        super().__init__(alias, status)
-        self.alias, self.status = alias, status
+    alias: str
+    status: str
 
     @property
     def message(self) -> str:
@@ -95,9 +88,7 @@ class NotWalked(ExecutionError):
     code = "not_walked"
     http_status = 409
 
-    def __init__(self, record_id: str) -> None:
-        super().__init__(record_id)
-        self.record_id = record_id
+    record_id: str
 
     @property
     def message(self) -> str:
@@ -110,9 +101,8 @@ class NotFailed(ExecutionError):
     code = "not_failed"
     http_status = 409
 
-    def __init__(self, record_id: str, status: str) -> None:
-        super().__init__(record_id, status)
-        self.record_id, self.status = record_id, status
+    record_id: str
+    status: str
 
     @property
     def message(self) -> str:
@@ -133,19 +123,17 @@ class StepUnknown(ExecutionError):
     code = "step_unknown"
     http_status = 422
 
-    def __init__(self, alias: str, where: str, known: Iterable[str]) -> None:
-        super().__init__(alias, where, sorted(known))
-        self.alias, self.where = alias, where
-        self.near = next(iter(get_close_matches(alias, list(known), n=1)), None)
+    alias: str
+    where: str
+    known: Sequence[str]
 
     @property
     def message(self) -> str:
-        hint = f' Did you mean "{self.near}"?' if self.near else ""
-        return f'{self.where} has no step "{self.alias}".{hint}'
+        return f'{self.where} has no step "{self.alias}".{did_you_mean(self.alias, self.known)}'
 
     @property
     def data(self) -> dict[str, Any]:
-        return {"step": self.alias, "suggestion": self.near}
+        return {"step": self.alias, "suggestion": nearest(self.alias, self.known)}
 
 
 class ModificationRefused(ExecutionError):
@@ -154,9 +142,8 @@ class ModificationRefused(ExecutionError):
     code = "modification_refused"
     http_status = 422
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path, self.reason = path, reason
+    path: str
+    reason: str
 
     @property
     def message(self) -> str:
@@ -173,9 +160,8 @@ class ReplayRefused(ExecutionError):
     code = "replay_refused"
     http_status = 422
 
-    def __init__(self, number: int, reasons: list[str]) -> None:
-        super().__init__(number, reasons)
-        self.number, self.reasons = number, reasons
+    number: int
+    reasons: list[str]
 
     @property
     def message(self) -> str:
@@ -195,14 +181,12 @@ class BulkFilterRefused(ExecutionError):
     code = "bulk_filter_refused"
     http_status = 422
 
-    def __init__(self, part: str, known: Iterable[str]) -> None:
-        super().__init__(part, list(known))
-        self.part, self.known = part, list(known)
+    part: str
+    known: Sequence[str]
 
     @property
     def message(self) -> str:
-        near = next(iter(get_close_matches(self.part, self.known, n=1)), None)
-        hint = f' Did you mean "{near}"?' if near else ""
+        hint = did_you_mean(self.part, self.known)
         return f'Executions cannot be filtered by "{self.part}"; the parts are {", ".join(self.known)}.{hint}'
 
 
@@ -212,9 +196,8 @@ class ExecutionFilterInvalid(ExecutionError):
     code = "execution_filter_invalid"
     http_status = 422
 
-    def __init__(self, part: str, reason: str) -> None:
-        super().__init__(part, reason)
-        self.part, self.reason = part, reason
+    part: str
+    reason: str
 
     @property
     def message(self) -> str:
@@ -234,9 +217,8 @@ class ExecutionBulkTooLarge(ExecutionError):
     code = "execution_bulk_too_large"
     http_status = 422
 
-    def __init__(self, total: int, most: int) -> None:
-        super().__init__(total, most)
-        self.total, self.most = total, most
+    total: int
+    most: int
 
     @property
     def message(self) -> str:
@@ -247,9 +229,7 @@ class NoDraft(ExecutionError):
     code = "no_draft"
     http_status = 404
 
-    def __init__(self, workflow: str) -> None:
-        super().__init__(workflow)
-        self.workflow = workflow
+    workflow: str
 
     @property
     def message(self) -> str:

@@ -105,7 +105,7 @@ def decide(
     said = {"output": output} if decision == DONE else {}
     plan = compile_plan(execution.version)
     if step not in plan.steps:
-        raise StepUnknown(step, f"The version of execution #{execution.number}", plan.steps)
+        raise StepUnknown(step, f"The version of execution #{execution.number}", sorted(plan.steps))
     if not records:
         if _failed_frame(execution, None).at_step != step:
             raise NotInterrupted(step, "not where the run failed")

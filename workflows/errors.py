@@ -35,9 +35,9 @@ class VersionNotFound(WorkflowError):
     code = "version_not_found"
     http_status = 404
 
-    def __init__(self, workflow: str, number: int | None, newest: int | None) -> None:
-        super().__init__(workflow, number, newest)
-        self.workflow, self.number, self.newest = workflow, number, newest
+    workflow: str
+    number: int | None
+    newest: int | None
 
     @property
     def message(self) -> str:
@@ -53,9 +53,10 @@ class DefinitionUnreadable(WorkflowError):
     http_status = 422
     retryable = False
 
-    def __init__(self, format: str, reason: str, line: int | None = None, column: int | None = None) -> None:
-        super().__init__(format, reason, line, column)
-        self.format, self.reason, self.line, self.column = format, reason, line, column
+    format: str
+    reason: str
+    line: int | None = None
+    column: int | None = None
 
     @property
     def message(self) -> str:
@@ -74,9 +75,7 @@ class DefinitionInvalid(WorkflowError):
     http_status = 422
     retryable = False
 
-    def __init__(self, problems: Sequence[DefinitionProblem]) -> None:
-        super().__init__(problems)
-        self.problems = problems
+    problems: Sequence[DefinitionProblem]
 
     @property
     def message(self) -> str:
@@ -94,9 +93,9 @@ class StepTypeUnknown(WorkflowError):
     http_status = 422
     retryable = False
 
-    def __init__(self, name: str, suggestion: str | None, known: Sequence[str]) -> None:
-        super().__init__(name, suggestion, known)
-        self.name, self.suggestion, self.known = name, suggestion, known
+    name: str
+    suggestion: str | None
+    known: Sequence[str]
 
     @property
     def message(self) -> str:
@@ -110,9 +109,10 @@ class ExpressionInvalid(WorkflowError):
     http_status = 422
     retryable = False
 
-    def __init__(self, where: str, template: str, reason: str, suggestion: str | None = None) -> None:
-        super().__init__(where, template, reason, suggestion)
-        self.where, self.template, self.reason, self.suggestion = where, template, reason, suggestion
+    where: str
+    template: str
+    reason: str
+    suggestion: str | None = None
 
     @property
     def message(self) -> str:
@@ -126,12 +126,11 @@ class ExpressionFailed(WorkflowError):
     http_status = 422
     retryable = False
 
-    def __init__(
-        self, where: str, template: str, reason: str, available: Sequence[str] = (), suggestion: str | None = None
-    ) -> None:
-        super().__init__(where, template, reason, available, suggestion)
-        self.where, self.template, self.reason = where, template, reason
-        self.available, self.suggestion = available, suggestion
+    where: str
+    template: str
+    reason: str
+    available: Sequence[str] = ()
+    suggestion: str | None = None
 
     @property
     def message(self) -> str:
@@ -156,9 +155,7 @@ class ConfigInvalid(WorkflowError):
     http_status = 422
     retryable = False
 
-    def __init__(self, problems: Sequence[DefinitionProblem]) -> None:
-        super().__init__(problems)
-        self.problems = problems
+    problems: Sequence[DefinitionProblem]
 
     @property
     def message(self) -> str:
@@ -175,9 +172,7 @@ class StepFailed(WorkflowError):
     code = "step_failed"
     http_status = 422
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    reason: str
 
     @property
     def message(self) -> str:

@@ -23,21 +23,18 @@ class BodyMalformed(ApiError):
 
     code = "body_malformed"
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
+    reason: str
 
     @property
     def message(self) -> str:
-        return f"The body cannot be read: {self.args[0]}."
+        return f"The body cannot be read: {self.reason}."
 
 
 class BodyTooLarge(ApiError):
     code = "body_too_large"
     http_status = 413
 
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__(limit_bytes)
-        self.limit_bytes = limit_bytes
+    limit_bytes: int
 
     @property
     def message(self) -> str:
@@ -55,9 +52,7 @@ class FaultyRequest(ApiError):
 
     lead = ""
 
-    def __init__(self, faults: list[Fault]) -> None:
-        super().__init__(faults)
-        self.faults = faults
+    faults: list[Fault]
 
     @property
     def message(self) -> str:
@@ -97,9 +92,8 @@ class CursorInvalid(ApiError):
 class HeaderInvalid(ApiError):
     code = "header_invalid"
 
-    def __init__(self, header: str, rule: str) -> None:
-        super().__init__(header, rule)
-        self.header, self.rule = header, rule
+    header: str
+    rule: str
 
     @property
     def message(self) -> str:
@@ -112,5 +106,4 @@ class VersionChanged(ApiError):
     code = "version_changed"
     http_status = 412
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
+    reason: str

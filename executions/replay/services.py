@@ -267,7 +267,7 @@ def _cut(original: Execution, request: Request) -> _Cut:
         step = before.steps[iterate].blocks[0].steps[0].alias
     if step:
         if step not in before.steps:
-            raise StepUnknown(step, f"The version of execution #{original.number}", before.steps)
+            raise StepUnknown(step, f"The version of execution #{original.number}", sorted(before.steps))
         path = path_to(before, step)
         _check_version(original, before, plan, step, path)
         if request.chosen and not path:

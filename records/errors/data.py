@@ -19,9 +19,8 @@ class PathInvalid(RecordError):
     http_status = 422
     retryable = False
 
-    def __init__(self, path: str, rule: str) -> None:
-        super().__init__(path, rule)
-        self.path, self.rule = path, rule
+    path: str
+    rule: str
 
     @property
     def message(self) -> str:
@@ -40,9 +39,8 @@ class SchemaInvalid(RecordError):
     http_status = 422
     retryable = False
 
-    def __init__(self, path: str, rule: str) -> None:
-        super().__init__(path, rule)
-        self.path, self.rule = path, rule
+    path: str
+    rule: str
 
     @property
     def message(self) -> str:
@@ -61,9 +59,8 @@ class RecordIdInvalid(RecordError):
     http_status = 422
     retryable = False
 
-    def __init__(self, record_id: str, rule: str) -> None:
-        super().__init__(record_id, rule)
-        self.record_id, self.rule = record_id, rule
+    record_id: str
+    rule: str
 
     @property
     def message(self) -> str:
@@ -81,9 +78,8 @@ class RecordInvalid(RecordError):
     http_status = 422
     retryable = False
 
-    def __init__(self, record_id: str, problems: Sequence[Mapping[str, object]]) -> None:
-        super().__init__(record_id, problems)
-        self.record_id, self.problems = record_id, problems
+    record_id: str
+    problems: Sequence[Mapping[str, object]]
 
     @property
     def message(self) -> str:
@@ -102,9 +98,7 @@ class RecordTooLarge(RecordError):
     http_status = 422
     retryable = False
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    reason: str
 
     @property
     def message(self) -> str:
@@ -117,9 +111,9 @@ class FilterInvalid(RecordError):
     code = "filter_invalid"
     http_status = 422
 
-    def __init__(self, part: str, rule: str, known: Sequence[str] = ()) -> None:
-        super().__init__(part, rule, known)
-        self.part, self.rule, self.known = part, rule, known
+    part: str
+    rule: str
+    known: Sequence[str] = ()
 
     @property
     def message(self) -> str:
@@ -145,9 +139,9 @@ class RecordNotFound(RecordError):
     code = "record_not_found"
     http_status = 404
 
-    def __init__(self, workflow: str, record_id: str, known: Sequence[str] = ()) -> None:
-        super().__init__(workflow, record_id, known)
-        self.workflow, self.record_id, self.known = workflow, record_id, known
+    workflow: str
+    record_id: str
+    known: Sequence[str] = ()
 
     @property
     def message(self) -> str:
@@ -164,9 +158,9 @@ class RecordChanged(RecordError):
     code = "record_changed"
     http_status = 409
 
-    def __init__(self, record_id: str, expected: int, revision: int) -> None:
-        super().__init__(record_id, expected, revision)
-        self.record_id, self.expected, self.revision = record_id, expected, revision
+    record_id: str
+    expected: int
+    revision: int
 
     @property
     def message(self) -> str:
@@ -186,9 +180,8 @@ class RecordHeld(RecordError):
     code = "record_held"
     http_status = 409
 
-    def __init__(self, record_id: str, status: str) -> None:
-        super().__init__(record_id, status)
-        self.record_id, self.status = record_id, status
+    record_id: str
+    status: str
 
     @property
     def message(self) -> str:
@@ -205,9 +198,10 @@ class MoveRefused(RecordError):
     code = "move_refused"
     http_status = 409
 
-    def __init__(self, record_id: str, status: str, wanted: str, allowed: Sequence[str]) -> None:
-        super().__init__(record_id, status, wanted, allowed)
-        self.record_id, self.status, self.wanted, self.allowed = record_id, status, wanted, allowed
+    record_id: str
+    status: str
+    wanted: str
+    allowed: Sequence[str]
 
     @property
     def message(self) -> str:
@@ -227,9 +221,9 @@ class PatchRefused(RecordError):
     code = "patch_refused"
     http_status = 422
 
-    def __init__(self, path: str, obstacle: str, kind: str) -> None:
-        super().__init__(path, obstacle, kind)
-        self.path, self.obstacle, self.kind = path, obstacle, kind
+    path: str
+    obstacle: str
+    kind: str
 
     @property
     def message(self) -> str:
@@ -247,9 +241,8 @@ class RecordRefused(RecordError):
     code = "record_refused"
     http_status = 409
 
-    def __init__(self, record_id: str, reason: str) -> None:
-        super().__init__(record_id, reason)
-        self.record_id, self.reason = record_id, reason
+    record_id: str
+    reason: str
 
     @property
     def message(self) -> str:
@@ -264,9 +257,8 @@ class BucketInvalid(RecordError):
     code = "bucket_invalid"
     http_status = 404
 
-    def __init__(self, bucket: str, known: Sequence[str]) -> None:
-        super().__init__(bucket, known)
-        self.bucket, self.known = bucket, known
+    bucket: str
+    known: Sequence[str]
 
     @property
     def message(self) -> str:

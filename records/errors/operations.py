@@ -16,9 +16,9 @@ class BulkInvalid(RecordError):
     code = "bulk_invalid"
     http_status = 422
 
-    def __init__(self, part: str, rule: str, known: Sequence[str] = ()) -> None:
-        super().__init__(part, rule, known)
-        self.part, self.rule, self.known = part, rule, known
+    part: str
+    rule: str
+    known: Sequence[str] = ()
 
     @property
     def message(self) -> str:
@@ -44,9 +44,7 @@ class BulkOver(RecordError):
     code = "bulk_over"
     http_status = 409
 
-    def __init__(self, status: str) -> None:
-        super().__init__(status)
-        self.status = status
+    status: str
 
     @property
     def message(self) -> str:
@@ -57,9 +55,7 @@ class ExportTooWide(RecordError):
     code = "export_too_wide"
     http_status = 422
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
-        self.limit = limit
+    limit: int
 
     @property
     def message(self) -> str:
@@ -75,9 +71,9 @@ class ImportInvalid(RecordError):
     code = "import_invalid"
     http_status = 422
 
-    def __init__(self, part: str, rule: str, known: Sequence[str] = ()) -> None:
-        super().__init__(part, rule, known)
-        self.part, self.rule, self.known = part, rule, known
+    part: str
+    rule: str
+    known: Sequence[str] = ()
 
     @property
     def message(self) -> str:
@@ -99,9 +95,7 @@ class ImportOver(RecordError):
     code = "import_over"
     http_status = 409
 
-    def __init__(self, status: str) -> None:
-        super().__init__(status)
-        self.status = status
+    status: str
 
     @property
     def message(self) -> str:

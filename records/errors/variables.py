@@ -16,9 +16,9 @@ class VariableNotFound(VariableError):
     code = "variable_not_found"
     http_status = 404
 
-    def __init__(self, workflow: str, key: str, known: Sequence[str] = ()) -> None:
-        super().__init__(workflow, key, known)
-        self.workflow, self.key, self.known = workflow, key, known
+    workflow: str
+    key: str
+    known: Sequence[str] = ()
 
     @property
     def message(self) -> str:
@@ -36,9 +36,8 @@ class VariableInvalid(VariableError):
     http_status = 422
     retryable = False
 
-    def __init__(self, key: str, problems: Sequence[Mapping[str, object]]) -> None:
-        super().__init__(key, problems)
-        self.key, self.problems = key, problems
+    key: str
+    problems: Sequence[Mapping[str, object]]
 
     @property
     def message(self) -> str:
@@ -55,9 +54,8 @@ class VariableKeyInvalid(VariableError):
     http_status = 422
     retryable = False
 
-    def __init__(self, key: str, rule: str) -> None:
-        super().__init__(key, rule)
-        self.key, self.rule = key, rule
+    key: str
+    rule: str
 
     @property
     def message(self) -> str:
@@ -70,9 +68,9 @@ class VariableChanged(VariableError):
     code = "variable_changed"
     http_status = 409
 
-    def __init__(self, key: str, expected: int, revision: int) -> None:
-        super().__init__(key, expected, revision)
-        self.key, self.expected, self.revision = key, expected, revision
+    key: str
+    expected: int
+    revision: int
 
     @property
     def message(self) -> str:
@@ -92,9 +90,7 @@ class RevealRefused(VariableError):
     code = "reveal_refused"
     http_status = 403
 
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        self.what = what
+    what: str
 
     @property
     def message(self) -> str:
@@ -110,9 +106,7 @@ class VariableDiffers(VariableError):
     code = "variable_differs"
     http_status = 409
 
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
+    key: str
 
     @property
     def message(self) -> str:

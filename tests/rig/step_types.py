@@ -33,6 +33,8 @@ class TestFailure(DirectorError):
     code = "test_failure"
     __test__ = False
 
+    reason: str
+
 
 class TestStep(StepType):
     __test__ = False

@@ -12,9 +12,7 @@ class SourceError(WorkflowError):
     code = "source_error"
     http_status = 422
 
-    def __init__(self, path: str, *facts: Any) -> None:
-        super().__init__(path, *facts)
-        self.path = path
+    path: str
 
     @property
     def data(self) -> dict[str, Any]:
@@ -28,9 +26,7 @@ class SourceNotAllowed(SourceError):
     http_status = 403
     retryable = False
 
-    def __init__(self, path: str, allowed: Sequence[str]) -> None:
-        super().__init__(path, allowed)
-        self.allowed = allowed
+    allowed: Sequence[str]
 
     @property
     def message(self) -> str:
@@ -47,9 +43,8 @@ class SourceNotFound(SourceError):
 
     code = "source_not_found"
 
-    def __init__(self, path: str, allowed: Sequence[str], nearest: str | None) -> None:
-        super().__init__(path, allowed, nearest)
-        self.allowed, self.nearest = allowed, nearest
+    allowed: Sequence[str]
+    nearest: str | None
 
     @property
     def message(self) -> str:
@@ -62,9 +57,7 @@ class SourceUnreadable(SourceError):
 
     code = "source_unreadable"
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.reason = reason
+    reason: str
 
     @property
     def message(self) -> str:

@@ -28,9 +28,8 @@ class CodeFailed(WorkflowError):
     code = "code_failed"
     http_status = 422
 
-    def __init__(self, reason: str, line: int | None = None) -> None:
-        super().__init__(reason, line)
-        self.reason, self.line = reason, line
+    reason: str
+    line: int | None = None
 
     @property
     def message(self) -> str:
