@@ -19,7 +19,6 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from django.conf import settings
 from django.db import connection as django_connection
 
@@ -33,7 +32,7 @@ from executions.engine.frames import Frame, FrameEnd, Recorded
 from executions.engine.iterate import Begin
 from executions.engine.journal import Entry, Journal
 from executions.engine.walk import Attempt, Parked, Services, Walker, fingerprint
-from executions.errors import IterateStopped, LeaseLost, NoRecording, NotAList, PromptTimedOut
+from executions.errors import IterateStopped, NoRecording, NotAList, PromptTimedOut
 from executions.models import Execution
 from executions.nudge import nudge
 from executions.states import FrameStatus, StepStatus, WaitingFor
@@ -114,6 +113,7 @@ class _Slice:
         # The root is walked alone and is no reason to claim little.
         self.all_inline = all(step.blocks[0].inline for step in self.plan.steps.values() if step.iterate)
         self.walks: set[asyncio.Task[None]] = set()
+        self.failure: Exception | None = None  # what broke a walk: its frame is not through, and nobody has it
         self.stopped: set[int | None] = set()  # parents of which a child failed that stops the others
         self.listening = False
         self.publisher = events.Publisher(execution.number, execution.workflow_id)
@@ -180,7 +180,7 @@ class _Slice:
         return asyncio.get_running_loop().run_in_executor(self.claims, claim)
 
     def _has_time(self) -> bool:
-        return time.monotonic() < self.deadline and not self.journal.held and not self.journal.lost
+        return not (time.monotonic() > self.deadline or self.journal.held or self.journal.lost or self.failure)
 
     def _call_for_help(self, claimed: int) -> None:
         """A full batch says that there is work for another worker, if one is free; one call for each slice."""
@@ -238,8 +238,9 @@ class _Slice:
     async def _walk_to_end(self, frame: Frame, block: BlockPlan, scope: dict[str, Any]) -> None:
         try:
             end = await self.walker.walk(frame, block, scope)
-        except (LeaseLost, psycopg.Error):
-            return  # the journal has it too, and the slice ends by that
+        except Exception as error:  # an outage or a defect: the slice ends by it, once the other walks are done
+            self.failure = self.failure or error
+            return
         if end is not None:
             self.journal.put(Entry(frame, frame.hand_over(), end))
 
@@ -249,6 +250,8 @@ class _Slice:
             await asyncio.wait(self.walks)
         await self.journal.drain()
         self.publisher.publish(self.journal.changes)
+        if self.failure:
+            raise self.failure
 
     async def _wake(self) -> int:
         if self.journal.control:

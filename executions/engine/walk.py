@@ -17,6 +17,9 @@ from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import psycopg
+from django import db
+
 from connectors.effects import Effect
 from director import jsontools
 from director.errors import DirectorError
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
 
 Scope = MutableMapping[str, Any]
 GIVEN_UP = {"code": "given_up", "message": "Its worker died over it, and it was begun again with another input."}
+# Nobody's fault: the slice ends by them, and the sweep gives its frames to another. So do deadlocks.
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, db.OperationalError, db.InterfaceError)
 RANDOM = Random()  # noqa: S311 - jitter of back-off, not a secret
 
 
@@ -147,6 +152,10 @@ class Walker:
             await self._attempt(attempt, recorded)
         except DirectorError as error:
             self._attempt_failed(attempt, error)
+        except (Parked, StepFailed, *OUTAGES):
+            raise
+        except Exception as error:
+            self._attempt_failed(attempt, Unexpected(error))
 
     async def _reuse(self, frame: Frame, step: StepPlan, scope: Scope, recorded: Recorded) -> None:
         """Take the recorded outcome for the step (I2); a branch that was taken is walked, it may not be done yet."""

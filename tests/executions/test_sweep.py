@@ -4,13 +4,14 @@ from contextlib import suppress
 from uuid import UUID
 
 import pytest
+from django.db import OperationalError
 
 from executions import control
 from executions.engine import settle, sweep
 from executions.engine import slice as engine_slice
 from executions.engine.database import connect
 from executions.models import Control, Execution, ExecutionFrame, ExecutionSlice
-from tests.executions.running import drive, email, outputs, publish, start, statuses
+from tests.executions.running import drive, email, outputs, publish, run, start, statuses
 from tests.rig.waiting import wait_for
 from workflows.models import Workflow
 
@@ -145,3 +146,59 @@ def test_runs_that_only_wait_are_not_touched(monkeypatch):
 
     assert {Execution.objects.get(pk=one.pk).status for one in (waiting, paused)} == {"waiting", "paused"}
     assert touched == []
+
+
+READS = """
+director: 1
+name: Reads
+steps:
+  - alias: each
+    type: iterate
+    config: {over_records: email}
+    body:
+      - {alias: found, type: set, config: {value: [{name: "{{ current.subject }}"}]}, create_records: {type: lead}}
+"""
+
+
+def fails_once(error: Exception, for_record: str):
+    """Stands for the making of records; it raises the error the first time, for one record."""
+    real, errors = engine_slice.EngineServices.create_records, [error]
+
+    async def create_records(self, step, items, run):
+        items = list(items)
+        if errors and items[0].data["name"] == for_record:
+            raise errors.pop()
+        return await real(self, step, items, run)
+
+    return create_records
+
+
+def test_a_record_at_which_the_database_went_away_is_walked_again_and_the_others_are_done(monkeypatch):
+    workflow = publish(READS)
+    for number in (1, 2):
+        email(workflow, number)
+    execution = start(workflow)
+    away = fails_once(OperationalError("the connection is closed"), "Message 1")
+    monkeypatch.setattr(engine_slice.EngineServices, "create_records", away)
+
+    with pytest.raises(OperationalError):
+        drive(execution)
+
+    assert outputs(execution, "found")[0]["created"] == 1
+    take_back()
+    assert drive(execution).status == "completed"
+    assert execution.records_complete == 2
+
+
+def test_a_defect_fails_the_record_at_its_step_and_stops_none_of_the_others(monkeypatch):
+    workflow = publish(READS)
+    for number in (1, 2):
+        email(workflow, number)
+    defect = fails_once(AttributeError("no such thing"), "Message 1")
+    monkeypatch.setattr(engine_slice.EngineServices, "create_records", defect)
+
+    execution = run(workflow)
+
+    assert execution.status == "completed"
+    assert statuses(workflow) == {"email_001": "failed", "email_002": "complete", "lead_001": "discovered"}
+    assert workflow.records.get(record_id="email_001").error_message == "AttributeError: no such thing"
