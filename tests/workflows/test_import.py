@@ -168,7 +168,7 @@ def test_the_command_imports_a_file_and_tells_what_it_did(tmp_path):
 
     assert run(file) == "Published Inbox triage, version 1 (inbox-triage)."
     assert run(file, "--owner", "ada") == "Unchanged: Inbox triage, version 1 (inbox-triage)."
-    with pytest.raises(CommandError, match=r"There is no user adda. Did you mean `ada`?"):
+    with pytest.raises(CommandError, match=r'There is no user "adda". Did you mean "ada"\?'):
         run(file, "--owner", "adda")
     with pytest.raises(CommandError, match=r"missing.yaml cannot be read: No such file or directory."):
         run(tmp_path / "missing.yaml")

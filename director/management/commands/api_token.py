@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from director.api import tokens
-from director.management.users import named_user
+from director.users import named_user
 
 
 class Command(BaseCommand):

@@ -4,8 +4,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from director.management.users import named_user
 from director.signin import link_for
+from director.users import named_user
 
 
 class Command(BaseCommand):

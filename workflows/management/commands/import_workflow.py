@@ -10,9 +10,8 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from director.errors import DirectorError
+from director.users import named_user
 from workflows.definition.documents import MAX_BYTES
-from workflows.errors import did_you_mean
-from workflows.expressions.failures import nearest
 from workflows.services import import_workflow
 
 FORMATS = {".json": "json", ".yaml": "yaml", ".yml": "yaml"}
@@ -45,16 +44,10 @@ def _content(file: Path) -> bytes:
 
 
 def _owner(name: str | None) -> Any:
+    if name is not None:
+        return named_user(name)
     users = get_user_model()._default_manager
-    if name is None:
-        user = users.filter(is_superuser=True, is_active=True).order_by("pk").first()
-        if user is None:
-            raise CommandError(
-                "There is no superuser yet; make one with `manage.py createsuperuser`, or say --owner USER."
-            )
-        return user
-    user = users.filter(username=name).first()
+    user = users.filter(is_superuser=True, is_active=True).order_by("pk").first()
     if user is None:
-        known = list(users.values_list("username", flat=True)[:500])
-        raise CommandError(f"There is no user {name}.{did_you_mean(nearest(name, known))}")
+        raise CommandError("There is no superuser yet; make one with `manage.py createsuperuser`, or say --owner USER.")
     return user
