@@ -20,9 +20,8 @@ from django.utils import timezone
 
 from director.chips import Chip, without
 from director.errors import DirectorError
-from director.jsontools import ValueInvalid, loads
 from records.errors import FilterInvalid
-from records.filters import COMPARISONS, MAX_VALUES, RecordFilter, read_filter
+from records.filters import COMPARISONS, MAX_VALUES, RecordFilter, read_filter, value_of
 from records.page_queries import WORKFLOWS_LIMIT, chosen_records, messages_of
 from records.patches import Path, parse_path
 from records.patterns import ANY
@@ -198,18 +197,8 @@ def _test(text: str, refused: list[DirectorError]) -> dict[str, Any] | None:
     except DirectorError as error:
         refused.append(error)
         return None
-    value = found["value"] or ""
-    if found["comparison"] == "exists":
-        return {"path": found["path"], "is": "exists", "value": value.lower() not in ("false", "no")}
-    return {"path": found["path"], "is": found["comparison"], "value": _value(value)}
-
-
-def _value(text: str) -> Any:
-    """Return what the text of a test stands for: a JSON value where it is one, else the text itself."""
-    try:
-        return loads(text)
-    except ValueInvalid:
-        return text
+    value = value_of(found["value"] or "", found["comparison"])
+    return {"path": found["path"], "is": found["comparison"], "value": value}
 
 
 def _columns(given: QueryDict, workflow: Workflow | None, refused: list[DirectorError]) -> tuple[Column, ...]:

@@ -222,6 +222,11 @@ def _checked(kind: str, narrow: RecordFilter, parameters: Mapping[str, Any]) -> 
     if kind not in BulkKind.values:
         raise BulkInvalid("kind", f"{kind} cannot be done to many records", BulkKind.values)
     if kind == BulkKind.RETRY:
+        if narrow.status and RecordStatus.FAILED not in narrow.status:
+            rule = (
+                "only failed records can be retried; move others to discovered, or leave the status out of the filter"
+            )
+            raise BulkInvalid("status", rule)
         return {}, replace(narrow, status=(RecordStatus.FAILED,))
     if kind == BulkKind.PATCH:
         operations = list(parameters.get("operations") or [])

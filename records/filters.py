@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.utils.dateparse import parse_datetime
 
-from director.jsontools import dumps
+from director.jsontools import ValueInvalid, dumps, loads
 from records import search
 from records.errors import FilterInvalid
 from records.masking import is_sensitive
@@ -90,8 +90,22 @@ def read_filter(given: Mapping[str, Any]) -> RecordFilter:
     for name in given:
         if name not in known:
             raise FilterInvalid(name, "is not something records can be filtered by", known)
-    values = {name: _read(name, value) for name, value in given.items() if value not in (None, "", [])}
+    values = {name: _read(name, value) for name, value in given.items() if value not in (None, "")}
     return RecordFilter(**values)
+
+
+def value_of(text: str, comparison: str) -> Any:
+    """Return what the text of a test stands for: a JSON value where it is one, else the text itself.
+
+    `begins` is about texts: 007 and null begin a text. `exists` alone means that it does.
+    """
+    if comparison == "exists" and not text:
+        return True
+    try:
+        value = loads(text)
+    except ValueInvalid:
+        return text
+    return text if comparison == "begins" and not isinstance(value, str) else value
 
 
 def written(narrow: RecordFilter) -> dict[str, Any]:
@@ -165,7 +179,8 @@ def _test(test: FieldTest, name: str, values: dict[str, Any]) -> str:
     values[f"{name}_given"] = dumps(test.value).decode()
     if test.comparison in ("contains", "begins"):
         before = "%" if test.comparison == "contains" else ""
-        values[f"{name}_liked"] = f"{before}{literal(str(test.value))}%"
+        text = test.value if isinstance(test.value, str) else dumps(test.value).decode()
+        values[f"{name}_liked"] = f"{before}{literal(text)}%"
     return (
         "("
         + COMPARISONS[test.comparison].format(
@@ -194,6 +209,8 @@ def _read(name: str, value: Any) -> Any:
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:
     texts = tuple([value] if isinstance(value, str) else _several(name, value))
+    if not texts:  # none are meant, and to take that for all would be a bad surprise
+        raise FilterInvalid(name, "is an empty list; say at least one, or leave it out to mean all")
     if not all(isinstance(text, str) for text in texts) or len(texts) > MAX_VALUES:
         raise FilterInvalid(name, f"must be texts, at most {MAX_VALUES:,}")
     for text in texts:
@@ -216,6 +233,10 @@ def _read_test(test: Any) -> FieldTest:
         raise FilterInvalid(f"fields is {comparison}", "is not a comparison", list(COMPARISONS))
     value = test.get("value", True if comparison == "exists" else None)
     path = parse_path(str(test["path"]))
+    if comparison == "exists" and not isinstance(value, bool):
+        raise FilterInvalid(format_path(path), "exists or not: say true or false")
+    if comparison == "begins" and not isinstance(value, str):
+        value = dumps(value).decode()
     if comparison != "exists" and (any(is_sensitive(str(key)) for key in path) or _names_secret(value)):
         raise FilterInvalid(format_path(path), "cannot be tested: it is a secret, which could be guessed by its tests")
     return FieldTest(path, comparison, value)

@@ -23,6 +23,10 @@ from records.states import RecordStatus
 from workflows.services import get_workflow_for
 
 
+# Parts of a body that mean something to one action only.
+ONLY_WITH = {"set": "patch", "delete": "patch", "status": "move", "error_message": "move"}
+
+
 class BulkSerializer(PathsSerializer):
     """What to do to which records."""
 
@@ -37,6 +41,12 @@ class BulkSerializer(PathsSerializer):
     shown = serializers.IntegerField(
         required=False, min_value=0, help_text="How many a dry run told: refused when there are many more by now."
     )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        stray = [name for name, action in ONLY_WITH.items() if name in attrs and attrs["action"] != action]
+        if stray:
+            raise serializers.ValidationError({name: f"Goes with the action {ONLY_WITH[name]} only." for name in stray})
+        return attrs
 
 
 class BulkPreviewSerializer(serializers.Serializer[Any]):

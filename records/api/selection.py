@@ -14,7 +14,7 @@ from director.api.errors import ParameterInvalid
 from director.api.paging import PageQuery
 from director.api.reading import query_parameters, read_query
 from director.errors import did_you_mean
-from records.filters import COMPARISONS, RecordFilter, read_filter
+from records.filters import COMPARISONS, RecordFilter, read_filter, value_of
 from records.models import WorkflowRecord
 from records.patches import BUCKETS, Path, apply, look_up, parse_path, set_at
 from records.queries import ORDERS
@@ -128,12 +128,5 @@ def _is_path(name: str) -> bool:
 def _test(name: str, value: str) -> dict[str, Any]:
     found = TEST.fullmatch(name)
     assert found is not None  # it has a bucket at least
-    return {"path": found["path"], "is": found["comparison"] or "eq", "value": _value(value)}
-
-
-def _value(text: str) -> Any:
-    """Return what a parameter stands for: a JSON value where it is one, else its text."""
-    try:
-        return jsontools.loads(text)
-    except jsontools.ValueInvalid:
-        return text
+    comparison = found["comparison"] or "eq"
+    return {"path": found["path"], "is": comparison, "value": value_of(value, comparison)}

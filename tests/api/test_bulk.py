@@ -165,3 +165,19 @@ def test_rows_that_cannot_be_records_are_named_by_their_place(people: Personas) 
 
     assert (done["created"], done["failed"]) == (2, 1)
     assert "2" in done["problems"][0]["position"]
+
+
+def test_what_does_not_go_with_the_action_is_refused(people: Personas, failed: str) -> None:
+    refused = post(people.owner, f"{failed}/bulk", action="delete", filter={}, set={"vars.x": 1}, status="complete")
+
+    assert refused.status_code == 422
+    assert {each["pointer"] for each in refused.json()["errors"]} == {"/set", "/status"}
+    assert not BulkOperation.objects.exists()
+
+
+@pytest.mark.parametrize("part", ["ids", "status"])
+def test_an_empty_list_in_a_filter_never_means_all(people: Personas, failed: str, part: str) -> None:
+    refused = post(people.owner, f"{failed}/bulk", action="delete", filter={part: []})
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "filter_invalid")
+    assert not BulkOperation.objects.exists()

@@ -45,6 +45,18 @@ def test_records_are_listed_by_filter(people: Personas, emails: str) -> None:
     assert ids(people.mate, emails, created_after="2030-01-01T00:00:00Z") == []
 
 
+def test_what_a_text_begins_with_is_not_read_as_json(people: Personas, emails: str) -> None:
+    for name, code in {"a": "007", "b": "1e5", "c": "null and void"}.items():
+        make_record(people.workflow, record_id=name, record_type="part", fields={"code": code})
+        people.owner.patch(f"{emails}/{name}", {"set": {"fields.code": code + "!"}}, format="json")
+
+    assert ids(people.owner, emails, **{"fields.code[begins]": "00"}) == ["a"]
+    assert ids(people.owner, emails, **{"fields.code[begins]": "1e5"}) == ["b"]
+    assert ids(people.owner, emails, **{"fields.code[begins]": "null"}) == ["c"]
+    assert ids(people.owner, emails, **{"fields.code[contains]": "null"}) == ["c"]
+    assert ids(people.owner, emails, **{"fields.code[exists]": ""}) == ["c", "b", "a"]
+
+
 @pytest.mark.parametrize(
     ("query", "status", "words"),
     [
@@ -55,6 +67,8 @@ def test_records_are_listed_by_filter(people: Personas, emails: str) -> None:
         ("fields=record_id,statu", 400, 'Did you mean \\"status\\"'),
         ("cursor=abc", 400, "cursor"),
         ("order=size", 400, "size"),
+        ("ids=,", 422, "empty list"),
+        ("vars.kind[exists]=maybe", 422, "true or false"),
         ("q=%00", 400, "text"),
     ],
 )

@@ -202,3 +202,15 @@ def test_a_bulk_retry_over_100000_records_survives_the_kill_of_its_worker(worker
     assert workflow.records.filter(status="discovered", retry_count=1).count() == 100_000
     assert RecordChange.objects.filter(source="bulk").count() == 100_000
     assert BulkOutcome.objects.filter(operation=operation, outcome="changed").count() == 100_000
+
+
+@pytest.mark.django_db
+def test_a_retry_never_goes_beyond_the_status_that_was_asked_for():
+    workflow = make_workflow()
+    make_record(workflow, record_id="bad", status="failed")
+    make_record(workflow, record_id="left_out", status="skipped")
+
+    with pytest.raises(BulkInvalid, match="only failed records can be retried"):
+        bulk.preview(workflow, "retry", RecordFilter(status=("skipped",)))
+
+    assert bulk.preview(workflow, "retry", RecordFilter(status=("failed", "skipped"))).total == 1
