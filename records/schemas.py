@@ -26,8 +26,11 @@ class SchemaProblem(TypedDict):
 
 def check_schema(schema: Any) -> None:
     """Raise SchemaInvalid unless this is a JSON Schema that values can be checked against."""
-    if schema is not None:
-        _validator(jsontools.canonical(schema), secret=False)
+    if schema is None:
+        return
+    if not isinstance(schema, dict | bool):  # the library would take a text for the schema's JSON
+        raise SchemaInvalid("", "it must be an object, or true or false")
+    _validator(jsontools.canonical(schema), secret=False)
 
 
 def problems(schema: Any, value: Any, root: str = "", *, secret: bool = False) -> list[SchemaProblem]:
@@ -51,7 +54,8 @@ def in_words(found: list[SchemaProblem]) -> str:
 
 def _problem(error: jsonschema_rs.ValidationError, prefix: list[str]) -> SchemaProblem:
     path = format_path([*prefix, *error.instance_path])
-    return SchemaProblem(path=path, rule=str(error.schema_path[-1]), message=_shortened(error.message))
+    rule = str(error.schema_path[-1]) if error.schema_path else "false"  # the schema that lets nothing through
+    return SchemaProblem(path=path, rule=rule, message=_shortened(error.message))
 
 
 def _shortened(text: str) -> str:

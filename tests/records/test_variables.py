@@ -60,6 +60,19 @@ def test_a_value_that_breaks_the_schema_is_refused_with_path_and_rule(variables)
     assert variables.get("limits") == {"seats": 4}
 
 
+@pytest.mark.parametrize("schema", ["object", 7, ["object"]])
+def test_a_schema_that_is_no_object_is_refused(variables, schema):
+    with pytest.raises(SchemaInvalid, match="must be an object"):
+        variables.set("limits", 1, schema=schema)
+
+
+def test_a_schema_that_lets_nothing_through_refuses_every_value(variables):
+    with pytest.raises(VariableInvalid) as refused:
+        variables.set("limits", 1, schema=False)
+
+    assert refused.value.problems[0]["rule"] == "false"
+
+
 def test_an_expected_revision_keeps_two_people_apart(variables):
     variables.set("channel", "#leads", expected_revision=0)
     variables.set("channel", "#sales", expected_revision=1)
