@@ -22,7 +22,6 @@ from records.models import BulkKind, BulkOperation, BulkOutcome, BulkOutcomeKind
 from records.states import RecordStatus
 from workflows.services import get_workflow_for
 
-
 # Parts of a body that mean something to one action only.
 ONLY_WITH = {"set": "patch", "delete": "patch", "status": "move", "error_message": "move"}
 
