@@ -1,12 +1,13 @@
 """Leaves of the error tree that belong to executions.
 
 ExecutionError
-  ExecutionNotFound 404 · StepNotFound 404 · NothingToRetry 409 · NotPublished 409 · InvalidTransition 409
-      IdempotencyConflict 422
-  PromptNotFound 404 · PromptNotYours 403 · PromptAnswered 409 · PromptClosed 409 · AnswerInvalid 422 · PromptLinkExpired 410
+  ExecutionNotFound 404 · StepNotFound 404 · NothingToRetry 409 · RetryRefused 409 · NotPublished 409
+      InvalidTransition 409 · IdempotencyConflict 422
+  PromptNotFound 404 · PromptNotYours 403 · PromptAnswered 409 · PromptClosed 409 · PromptAmbiguous 409
+      AnswerInvalid 422 · PromptLinkExpired 410
   PromptFileNotFound 404 · NotificationNotFound 404
-  StepTimedOut · StepInterrupted · ValueTooLarge · IterateStopped · NotAList · WorkerKilled   (recorded on a step or a record)
-  FileNotWritten · MailFailed   (recorded on a step or a record)
+  StepTimedOut · StepInterrupted · PromptTimedOut · ValueTooLarge · IterateStopped · NotAList · NoRecording · WorkerKilled
+      FileNotWritten · MailFailed   (recorded on a step or a record)
   LeaseLost (ours only)
 """
 
@@ -172,6 +173,18 @@ class NotAList(ExecutionError):
     @property
     def message(self) -> str:
         return f"Iterate {self.alias} goes over a list, but `over` is {self.kind}. Use an expression that gives a list."
+
+
+class NoItems(ExecutionError):
+    code = "no_items"
+    retryable = False
+
+    alias: str
+    kind: str
+
+    @property
+    def message(self) -> str:
+        return f"Step {self.alias} is to make records of what it gives, a list or an object, but gives {self.kind}."
 
 
 class PromptTimedOut(ExecutionError):

@@ -27,13 +27,15 @@ from director.ids import uuid7
 from executions.engine.frames import Frame, FrameEnd, Receipt, Recorded, Row
 from executions.engine.journal import Journal, RowWriter
 from executions.engine.retry import RECORD_RETRY, delay_for, is_retryable, next_delay
-from executions.errors import NoRecording, StepInterrupted, StepTimedOut, ValueTooLarge
+from executions.errors import NoItems, NoRecording, StepInterrupted, StepTimedOut, ValueTooLarge
 from executions.states import STEP_SETTLED, FrameStatus, StepStatus, WaitingFor
 from records import patches
+from records.creation import items_of
 from records.masking import mask_values
 from records.variable_rules import StepVariable
 from workflows.definition.plan import BlockPlan, OnError, Plan, StepPlan
-from workflows.readers.items import Item, Position, Problem
+from workflows.expressions.failures import kind_of
+from workflows.readers.items import Item, Problem
 from workflows.step_types.base import (
     AskPerson,
     EndBlock,
@@ -533,8 +535,9 @@ def _ended(output: Any) -> FrameEnd:
 
 
 def _as_items(value: Any, alias: str) -> Iterable[Item]:
-    values = value if isinstance(value, list) else [value]
-    return (Item(Position(index, "item", alias), item) for index, item in enumerate(values, start=1))
+    if not isinstance(value, list | dict):
+        raise NoItems(alias, kind_of(value))
+    return items_of(value if isinstance(value, list) else [value], alias)
 
 
 def _collect(items: Iterable[Item | Problem], limit: int, alias: str) -> list[Any]:

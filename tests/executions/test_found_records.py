@@ -1,4 +1,4 @@
-"""Records are found by what steps write into their fields."""
+"""Records that steps make, and that they are found by what steps write into their fields."""
 
 import pytest
 
@@ -24,6 +24,12 @@ steps:
       - {alias: code, type: set, config: {value: "hunter2{{ current.subject }}"}, store_to_record: true, as: fields.password}
       - {alias: note, type: set, config: {value: "aside"}, store_to_record: true}
 """
+MAKE = """
+director: 1
+name: Made
+steps:
+  - {alias: make, type: set, config: {value: VALUE}, create_records: lead}
+"""
 
 
 def test_what_a_step_writes_into_fields_is_found_and_a_secret_or_what_it_works_out_is_not():
@@ -37,3 +43,31 @@ def test_what_a_step_writes_into_fields_is_found_and_a_secret_or_what_it_works_o
     assert found("desk two") == ["email_002"]
     assert found("one") == ["email_001"]
     assert found("hunter2") == found("aside") == []
+
+
+@pytest.mark.parametrize(
+    ("value", "made"),
+    [
+        ('["a", {"b": 1}, null]', {"lead_001": {"value": "a"}, "lead_002": {"b": 1}, "lead_003": {"value": None}}),
+        ('{"b": 1}', {"lead_001": {"b": 1}}),
+        ("[]", {}),
+    ],
+)
+def test_each_element_of_a_list_becomes_a_record(value, made):
+    workflow = publish(MAKE.replace("VALUE", value))
+
+    execution = run(workflow)
+
+    assert execution.status == "completed"
+    assert {one.record_id: one.data["fields"] for one in workflow.records.all()} == made
+
+
+@pytest.mark.parametrize("value", ["text", "7", "null"])
+def test_what_is_neither_a_list_nor_an_object_makes_no_record(value):
+    workflow = publish(MAKE.replace("VALUE", value))
+
+    execution = run(workflow)
+
+    assert execution.status == "failed"
+    assert execution.error["code"] == "no_items"
+    assert "Step make is to make records" in execution.error["message"]
