@@ -61,7 +61,17 @@ def parse_moment(value: Any, zone: tzinfo = UTC) -> datetime:
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
     moment = value if isinstance(value, datetime) else _read_moment(str(value).strip())
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone)
+    _check_storable(moment)
+    return moment
+
+
+def _check_storable(moment: datetime) -> None:
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:  # the first or the last hours of the calendar, in a zone on the other side of the world
+        raise ValueError(f"{moment.isoformat()} lies outside the years 1 to 9999 (UTC)") from None
 
 
 def _since_1970(seconds: float) -> datetime:

@@ -130,6 +130,7 @@ def test_a_delay_waits_for_a_while_or_until_a_moment(config, at):
     [
         ({"duration": "{{ x }}"}, r"^Step it, config.duration: 'soon' is not a"),
         ({"until": "{{ x }}"}, r"^The delay has no end: 'soon' is not a"),
+        ({"until": "9999-12-31T23:00:00-02:00"}, r"^The delay has no end: .* lies outside the years 1 to 9999 \(UTC\)"),
     ],
 )
 def test_a_delay_whose_template_gives_no_time_fails(config, message):
