@@ -306,11 +306,12 @@ class ExecutionFrame(models.Model):
             models.Index(fields=("execution", "status", "id"), name="frame_by_status"),
             # Whether an iterate still has open children, which of them are ready, and how its children ended.
             models.Index(fields=("parent", "status", "id"), name="frame_by_parent"),
-            # Frames to take back from a lost slice, and what is being walked at this moment.
             # What may be claimed. By itself, so that a claim in a table of nothing else never reads what is over.
             models.Index(fields=("execution", "id"), condition=Q(status="ready"), name="frame_ready"),
+            # Frames to take back from a lost slice, and what is being walked at this moment.
             models.Index(fields=("slice_id",), condition=Q(status="running"), name="frame_held"),
             models.Index(fields=("wake_at",), condition=Q(status="waiting", wake_at__isnull=False), name="frame_timer"),
+            # The walks of a record, and by them its story.
             models.Index(fields=("record", "-id"), name="frame_by_record"),
             models.Index(
                 fields=("execution", "origin_id"), condition=Q(origin_id__isnull=False), name="frame_by_origin"
@@ -331,9 +332,10 @@ class ExecutionStep(models.Model):
     frame = models.ForeignKey(
         ExecutionFrame, on_delete=models.CASCADE, related_name="steps", db_constraint=False, db_index=False
     )
+    # No index: the rows of a record are found by its frames (`executions.queries.walks`).
     record = models.ForeignKey(
         "records.WorkflowRecord",
-        on_delete=models.SET_NULL,
+        on_delete=models.DO_NOTHING,
         null=True,
         related_name="steps",
         db_constraint=False,
@@ -360,8 +362,6 @@ class ExecutionStep(models.Model):
         indexes = (
             # The execution's steps, newest or by alias, paged by key.
             models.Index(fields=("execution", "alias", "id"), name="journal_by_step"),
-            # The record's story.
-            models.Index(fields=("record", "-id"), condition=Q(record__isnull=False), name="journal_by_record"),
             # What failed, by time: a few rows of many, so it costs next to nothing to keep.
             models.Index(
                 fields=("execution", "started_at", "id"),

@@ -19,6 +19,7 @@ from executions.models import Execution, ExecutionStep, TriggerType
 from executions.queries.lists import PEOPLE, with_records
 from executions.queries.progress import progress
 from executions.queries.stories import get_step_for, secrets_in
+from executions.queries.walks import of_record
 from executions.states import ExecutionStatus, StepStatus
 from records.api.base import MaskedField
 from workflows.services import get_version, get_workflow_for
@@ -230,7 +231,7 @@ class Steps(APIView):
         query = read_query(request, StepQuery)
         wanted: dict[str, Any] = {name: query[name] for name in ("alias", "status") if name in query}
         if "record" in query:
-            wanted |= {"record__workflow": found.workflow_id, "record__record_id": query["record"]}
+            wanted |= of_record(found, query["record"])
         rows = ExecutionStep.objects.filter(execution=found, **wanted).select_related("record")
         light = rows.defer("input", "output", "record__data")
         return page_of(request, light, query, StepSerializer, key=("alias", "id"))

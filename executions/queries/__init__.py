@@ -21,11 +21,10 @@ from executions.queries.stories import (
     attempts_of,
     get_step_for,
     record_story,
-    runs_of,
     walk_of,
-    walking,
 )
 from executions.queries.timeline import Timeline, journal_page, timeline
+from executions.queries.walks import runs_of, walking
 
 __all__ = [
     "ExecutionFilter",

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from executions.models import ExecutionStep
+from executions.queries import walks
 from executions.states import StepStatus
 from records.history import changes_of
 from records.masking import mask_at
@@ -86,12 +87,12 @@ def history_of(record: WorkflowRecord) -> History:
 
 
 def journal_of(record: WorkflowRecord) -> list[JournalEntry]:
-    """Return what steps stored on the record, newest first. Two queries, on index journal_by_record."""
+    """Return what steps stored on the record in its newest walks, newest first. Two queries."""
     stored = WorkflowStep.objects.filter(version__workflow=record.workflow_id, options__store_to_record=True)
     paths = {(step.version_id, step.alias): parse_path(store_path(step.alias, step.options)) for step in stored}
     aliases = {alias for _, alias in paths}
-    rows = ExecutionStep.objects.filter(record=record, alias__in=aliases, status__in=STORED)
-    rows = rows.select_related("execution__version").defer("input", "error").order_by("-pk")[:EVENTS_ASKED]
+    rows = walks.journal_of(record).filter(alias__in=aliases, status__in=STORED)
+    rows = rows.select_related("execution__version").defer("input", "error")[:EVENTS_ASKED]
     keyed = ((row, paths.get((row.execution.version_id, row.alias))) for row in rows)
     return [_entry(row, path) for row, path in keyed if path]
 

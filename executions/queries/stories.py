@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, F, Func, IntegerField, JSONField, Value, When
-
-from director import paging
 from executions.errors import StepNotFound
 from executions.models import Execution, ExecutionFrame, ExecutionIntervention, ExecutionStep
-from executions.queries.actions import StoryAction, actions_on
+from executions.queries.actions import StoryAction
 from executions.queries.history import Line, lines_of
-from executions.refusals import NotWalked
-from executions.states import EXECUTION_TERMINAL, FRAME_OPEN, StepStatus
-from records.models import ChangeKind, RecordChange, WorkflowRecord
+from executions.queries.story_pages import ERRORS, page_of
+from records.models import RecordChange, WorkflowRecord
 from records.secrets import NO_SECRETS, Secrets, secrets_of
 from workflows.flow import store_path
 from workflows.models import WorkflowStep
 
-STORY_SIZE = 40
-LAST = 2**62  # behind every key
-RUNS_SHOWN = 20
-PREVIEW_BYTES = 4_096  # an output larger than this is not put into the story, only linked
 PREVIEW_VALUES = 5
-ERRORS = (StepStatus.FAILED, StepStatus.INTERRUPTED)
 
 
 @dataclass(slots=True)
@@ -98,79 +89,17 @@ def record_story(record: WorkflowRecord, runs: Sequence[ExecutionFrame], show: s
 
     runs: the record's walks (`runs_of`). show: "errors", "people" or "data" leaves the rest out. At most six queries.
     """
-    at = paging.parse(cursor, (int, int, int))
-    before: Sequence[Any] = at.key if at else (LAST, LAST, LAST)
-    told: list[Told] = [*_rows(record, show, before[0]), *_changes(record, show, before[1])]
-    if show in ("", "people"):
-        told += actions_on(record, runs, before[2], STORY_SIZE + 1)
-    told.sort(key=_told_at, reverse=True)
-    shown, more = told[:STORY_SIZE], len(told) > STORY_SIZE
-    rows = [one for one in shown if isinstance(one, ExecutionStep)]
-    changes = [StoryChange(one, lines_of(one)) for one in shown if isinstance(one, RecordChange)]
-    numbers = {run.execution_id: run.execution.number for run in runs}
-    actions = [StoryAction(one, numbers[one.execution_id]) for one in shown if isinstance(one, ExecutionIntervention)]
-    begin = _told_at(shown[-1]) if more else None
-    end = _told_at(shown[0]) if at and shown else None
-    moments = [
-        one for one in _moments(runs, show) if (begin is None or one.at >= begin) and (end is None or one.at <= end)
-    ]
+    page = page_of(record, runs, show, cursor)
+    rows = [one for one in page.events if isinstance(one, ExecutionStep)]
     steps = _grouped(rows, _definitions(rows), _secrets(record, rows))
+    changes = [StoryChange(one, lines_of(one)) for one in page.events if isinstance(one, RecordChange)]
+    numbers = {run.execution_id: run.execution.number for run in runs}
+    actions = [
+        StoryAction(one, numbers[one.execution_id]) for one in page.events if isinstance(one, ExecutionIntervention)
+    ]
+    moments = [one for one in _moments(runs, show) if page.spans(one.at)]
     entries: list[Entry] = sorted((*steps, *moments, *changes, *actions), key=_order, reverse=True)
-    return Story(entries, _after(shown, before) if more else "")
-
-
-Told = ExecutionStep | RecordChange | ExecutionIntervention
-TOLD = (ExecutionStep, RecordChange, ExecutionIntervention)  # in the order of the cursor's keys
-
-
-def _told_at(one: Told) -> datetime:
-    return one.started_at if isinstance(one, ExecutionStep) else one.at
-
-
-def _after(shown: Sequence[Told], before: Sequence[Any]) -> str:
-    """The cursor behind the last of each kind."""
-    kinds = zip(TOLD, before, strict=True)
-    return str(paging.Cursor([min((one.pk for one in shown if isinstance(one, of)), default=key) for of, key in kinds]))
-
-
-def _changes(record: WorkflowRecord, show: str, before: int) -> Iterable[RecordChange]:
-    """What no step's row tells; how the record was found is told by itself. Index record_change_by_record."""
-    if show == "errors":
-        return []
-    rows = RecordChange.objects.filter(record=record, pk__lt=before).exclude(kind=ChangeKind.CREATED)
-    if show == "people":
-        rows = rows.filter(actor__isnull=False)
-    elif show == "data":
-        rows = rows.filter(kind__in=(ChangeKind.EDITED, ChangeKind.MERGED))
-    return rows.select_related("actor").order_by("-pk")[: STORY_SIZE + 1]
-
-
-def _rows(record: WorkflowRecord, show: str, before: int) -> Iterable[ExecutionStep]:
-    """The journal rows of the record with outputs only where they are small. Index journal_by_record."""
-    size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
-    rows = (
-        ExecutionStep.objects.filter(record=record, pk__lt=before)
-        .select_related("execution")
-        .defer("input", "output")
-        .annotate(output_bytes=size)
-        .annotate(
-            small_output=Case(When(output_bytes__lte=PREVIEW_BYTES, then=F("output")), default=Value(None, JSONField()))
-        )
-        .order_by("-pk")
-    )
-    if show == "errors":
-        rows = rows.filter(status__in=ERRORS)
-    elif show == "data":
-        rows = rows.filter(status=StepStatus.COMPLETE, alias__in=_storing_aliases(record))
-    elif show == "people":
-        return []
-    return rows[: STORY_SIZE + 1]
-
-
-def _storing_aliases(record: WorkflowRecord) -> list[str]:
-    """Aliases of steps, of any version of the workflow, that store their output on records."""
-    storing = WorkflowStep.objects.filter(version__workflow=record.workflow_id, options__store_to_record=True)
-    return list(storing.values_list("alias", flat=True).distinct())
+    return Story(entries, page.next)
 
 
 Definitions = Mapping[tuple[UUID, str], WorkflowStep]
@@ -234,22 +163,6 @@ def _moments(runs: Sequence[ExecutionFrame], show: str) -> Iterator[StoryMoment]
 def _order(entry: Entry) -> tuple[datetime, int]:
     """By time; at the same moment a record enters before its steps and ends after them."""
     return entry.at, {"entered": 0, "step": 1, "change": 1, "action": 1}.get(entry.kind, 2)
-
-
-def runs_of(record: WorkflowRecord) -> list[ExecutionFrame]:
-    """Return the newest walks of the record with their executions. One query, on index frame_by_record."""
-    frames = ExecutionFrame.objects.filter(record=record).select_related("execution", "execution__version")
-    return list(frames.order_by("-pk")[:RUNS_SHOWN])
-
-
-def walking(record: WorkflowRecord) -> ExecutionFrame:
-    """Return the open walk of the record in a run that is not over, with its execution; raises NotWalked. One query."""
-    frames = ExecutionFrame.objects.filter(record=record, status__in=FRAME_OPEN)
-    open_runs = frames.exclude(execution__status__in=EXECUTION_TERMINAL).select_related("execution__workflow")
-    found = open_runs.order_by("-pk").first()
-    if found is None:
-        raise NotWalked(record.record_id)
-    return found
 
 
 # --- one step ---------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from executions import modifications
 from executions.models import Execution, ExecutionStep
 from executions.modifications import Modifications
 from executions.queries.stories import secrets_in
+from executions.queries.walks import of_record
 from executions.refusals import ModificationRefused
 from executions.replay.services import FAILED, Choice, Request
 from executions.states import FrameStatus
@@ -134,7 +135,7 @@ def read_row(given: Mapping[str, str], key: str) -> ChangeRow:
 def new_row(execution: Execution, step: str, part: str, record: str, key: str = "") -> ChangeRow:
     """Return a row that begins with what was recorded of the step, secrets masked. Two queries."""
     rows = ExecutionStep.objects.filter(execution=execution, alias=step)
-    rows = rows.filter(record__record_id=record, record__workflow=execution.workflow_id) if record else rows
+    rows = rows.filter(**of_record(execution, record)) if record else rows
     row = ChangeRow(key or token_hex(4), step, part, record, "{}")
     if base := rows.select_related("execution", "record").order_by("-id").first():
         recorded = secrets_in(base).hide(getattr(base, part))
