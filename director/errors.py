@@ -25,7 +25,10 @@ A leaf declares its facts as a dataclass does and is raised with them:
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, ClassVar, dataclass_transform
+
+WORDS_COMPARED = 500  # for the nearest; comparing is slow, and done for every failing record
 
 
 @dataclass_transform(eq_default=False)
@@ -84,8 +87,10 @@ class SetupError(DirectorError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that is most like the one that was said; None when none is near."""
-    return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
+    """Return the known word most like the one that was said, in upper or lower case; None when none is alike."""
+    lowered = {one.lower(): one for one in islice(known, WORDS_COMPARED)}
+    near = get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    return lowered[near[0]] if near else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -68,14 +68,23 @@ class DefinitionUnreadable(WorkflowError):
         return {"line": self.line, "column": self.column}
 
 
-class DefinitionInvalid(WorkflowError):
-    """The document can be read but not run; every problem with its path."""
+class ProblemsFound(WorkflowError):
+    """What was given has problems; all of them are told at once, each with its place."""
 
-    code = "definition_invalid"
     http_status = 422
     retryable = False
 
     problems: Sequence[DefinitionProblem]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"problems": [problem.as_dict() for problem in self.problems]}
+
+
+class DefinitionInvalid(ProblemsFound):
+    """The document can be read but not run."""
+
+    code = "definition_invalid"
 
     @property
     def message(self) -> str:
@@ -83,9 +92,15 @@ class DefinitionInvalid(WorkflowError):
         head = "The definition has a problem" if count == 1 else f"The definition has {count} problems"
         return "\n".join([f"{head}:", *(f"- {problem}" for problem in self.problems)])
 
+
+class ConfigInvalid(ProblemsFound):
+    """Templates filled in, a config is not what the step type takes."""
+
+    code = "config_invalid"
+
     @property
-    def data(self) -> dict[str, Any]:
-        return {"problems": [problem.as_dict() for problem in self.problems]}
+    def message(self) -> str:
+        return " ".join(str(problem) for problem in self.problems)
 
 
 class StepTypeUnknown(WorkflowError):
@@ -99,7 +114,7 @@ class StepTypeUnknown(WorkflowError):
 
     @property
     def message(self) -> str:
-        return f"There is no step type `{self.name}`.{did_you_mean(self.suggestion)} Known: {listed(self.known)}."
+        return f"There is no step type `{self.name}`.{suggested(self.suggestion)} Known: {listed(self.known)}."
 
 
 class ExpressionInvalid(WorkflowError):
@@ -116,7 +131,7 @@ class ExpressionInvalid(WorkflowError):
 
     @property
     def message(self) -> str:
-        return f"{self.where}: {self.reason}.{did_you_mean(self.suggestion)} In `{shortened(self.template)}`."
+        return f"{self.where}: {self.reason}.{suggested(self.suggestion)} In `{shortened(self.template)}`."
 
 
 class ExpressionFailed(WorkflowError):
@@ -135,7 +150,7 @@ class ExpressionFailed(WorkflowError):
     @property
     def message(self) -> str:
         names = f" Available: {listed(self.available)}." if self.available else ""
-        text = f"{self.where}: {self.reason}.{names}{did_you_mean(self.suggestion)}"
+        text = f"{self.where}: {self.reason}.{names}{suggested(self.suggestion)}"
         return text if self.template in self.reason else f"{text} In `{shortened(self.template)}`."
 
     @property
@@ -146,24 +161,6 @@ class ExpressionFailed(WorkflowError):
             "available": list(self.available[:NAMES_SHOWN]),
             "suggestion": self.suggestion,
         }
-
-
-class ConfigInvalid(WorkflowError):
-    """Templates filled in, a config is not what the step type takes; every problem with its place."""
-
-    code = "config_invalid"
-    http_status = 422
-    retryable = False
-
-    problems: Sequence[DefinitionProblem]
-
-    @property
-    def message(self) -> str:
-        return " ".join(str(problem) for problem in self.problems)
-
-    @property
-    def data(self) -> dict[str, Any]:
-        return {"problems": [problem.as_dict() for problem in self.problems]}
 
 
 class StepFailed(WorkflowError):
@@ -184,7 +181,7 @@ def in_step(alias: str, part: str) -> str:
     return f"Step {alias}, {part}"
 
 
-def did_you_mean(suggestion: str | None) -> str:
+def suggested(suggestion: str | None) -> str:
     """Return the sentence that proposes the nearest match, with a leading blank, or nothing."""
     return f" Did you mean `{suggestion}`?" if suggestion else ""
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from director.errors import nearest
 from workflows.definition.parse import Definition, StepDefinition
 from workflows.definition.problems import DefinitionProblem
 from workflows.errors import listed
-from workflows.expressions.failures import nearest
 
 EVERYWHERE = ("execution", "trigger", "records", "now")
 RECORD_NAMES = {

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from director.errors import nearest
 from workflows.definition.documents import Positions, checked_value, read_document
 from workflows.definition.problems import DefinitionProblem
 from workflows.definition.schema import DOCUMENT, MAX_NESTING, MAX_STEPS, OPTIONS, STEP, check, unknown_keys
 from workflows.errors import DefinitionInvalid, DefinitionUnreadable, StepTypeUnknown
-from workflows.expressions.failures import nearest
 from workflows.step_types import registry
 from workflows.step_types.base import BlockSpec, StepType
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from workflows.errors import did_you_mean
+from workflows.errors import suggested
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class DefinitionProblem:
     def __str__(self) -> str:
         where = f"{self.path}: " if self.path else ""
         line = f" (line {self.line})" if self.line else ""
-        return f"{where}{self.message}.{did_you_mean(self.suggestion)}{line}"
+        return f"{where}{self.message}.{suggested(self.suggestion)}{line}"
 
     def as_dict(self) -> dict[str, Any]:
         """The facts for programs, without those that are not there."""

@@ -9,9 +9,10 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError
 
+from director.errors import nearest
 from workflows.definition.problems import DefinitionProblem
 from workflows.durations import parse_duration
-from workflows.expressions.failures import kind_of, nearest
+from workflows.expressions.failures import kind_of
 from workflows.expressions.templates import OPENING
 
 DOCUMENT_VERSION = 1

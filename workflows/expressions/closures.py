@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from workflows.expressions.failures import MISSING, Failure, kind_of, nearest
+from director.errors import nearest
+from workflows.expressions.failures import MISSING, Failure, kind_of
 from workflows.expressions.filters import apply_filter
 from workflows.expressions.limits import Budget
 from workflows.expressions.methods import call_method

@@ -15,9 +15,9 @@ from typing import Any
 
 from jinja2 import nodes
 
+from director.errors import nearest
 from workflows.expressions import closures
 from workflows.expressions.closures import Arguments, Closure, Scope
-from workflows.expressions.failures import nearest
 from workflows.expressions.filters import FILTERS, TESTS, apply_test, misuse
 from workflows.expressions.limits import MAX_NESTING, Budget
 from workflows.expressions.methods import FUNCTIONS, METHOD_NAMES

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
-
-NAMES_COMPARED = 500  # for the nearest match; comparing is slow and happens once per failing record
 
 
 class Failure(Exception):
@@ -28,14 +25,6 @@ class Missing:
 
 
 MISSING = Missing()
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Return the name most like `name`, None when none is alike."""
-    candidates = list(names)[:NAMES_COMPARED]
-    lowered = {candidate.lower(): candidate for candidate in candidates}
-    found = get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.6)
-    return lowered[found[0]] if found else None
 
 
 def kind_of(value: Any) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from workflows.expressions.failures import MISSING, Failure, kind_of, nearest
+from director.errors import nearest
+from workflows.expressions.failures import MISSING, Failure, kind_of
 from workflows.expressions.filters import FILTERS
 from workflows.expressions.limits import Budget
 from workflows.expressions.values import look_up

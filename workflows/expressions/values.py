@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from director import jsontools
-from workflows.expressions.failures import MISSING, Failure, kind_of, nearest
+from director.errors import nearest
+from workflows.expressions.failures import MISSING, Failure, kind_of
 from workflows.expressions.views import RecordView
 
 DATE_PARTS = ("year", "month", "day", "hour", "minute", "second")

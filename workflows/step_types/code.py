@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from director.errors import nearest
 from workflows.errors import ExpressionFailed, in_step
-from workflows.expressions.failures import nearest
 from workflows.expressions.values import to_json
 from workflows.step_types.base import StepCall, StepType
 from workflows.step_types.starlark import CodeFailed, compile_source, run

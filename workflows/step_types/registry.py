@@ -14,8 +14,8 @@ from threading import Lock
 
 from jsonschema import Draft202012Validator
 
+from director.errors import nearest
 from workflows.errors import StepTypeUnknown
-from workflows.expressions.failures import nearest
 from workflows.step_types.base import StepType
 
 logger = logging.getLogger(__name__)
