@@ -25,7 +25,7 @@ from director.growth import has_grown
 from executions import control
 from executions.filters import read_filter
 from executions.models import Execution, ExecutionBulk, ExecutionBulkItem, ExecutionBulkKind
-from executions.refusals import BulkNotFound, ExecutionBulkGrown, ExecutionBulkTooLarge
+from executions.refusals import ExecutionBulkGrown, ExecutionBulkNotFound, ExecutionBulkTooLarge
 from executions.replay.services import Choice, Request, replay
 from executions.states import EXECUTION_TERMINAL
 from records.nudge import SLICE_SECONDS, STALLED_AFTER, nudge, nudge_on_commit
@@ -104,10 +104,10 @@ def stop(bulk: ExecutionBulk) -> ExecutionBulk:
 
 
 def get_bulk_for(user: Any, bulk_id: UUID) -> ExecutionBulk:
-    """Return an operation that the user began; raises BulkNotFound."""
+    """Return an operation that the user began; raises ExecutionBulkNotFound."""
     found = ExecutionBulk.objects.filter(pk=bulk_id, actor=user).first()
     if found is None:
-        raise BulkNotFound(str(bulk_id))
+        raise ExecutionBulkNotFound(str(bulk_id))
     return found
 
 

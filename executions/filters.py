@@ -18,7 +18,7 @@ from django.db.models.functions import Cast
 from django.utils.dateparse import parse_datetime
 
 from executions.models import Execution, TriggerType
-from executions.refusals import BulkFilterRefused, ExecutionFilterInvalid
+from executions.refusals import ExecutionFilterInvalid
 from executions.states import EXECUTION_TERMINAL, ExecutionStatus
 from workflows.services import get_workflow_for
 
@@ -84,12 +84,13 @@ def _saying(rows: QuerySet[Execution], text: str) -> QuerySet[Execution]:
 def read_filter(user: Any, given: Mapping[str, Any]) -> ExecutionFilter:
     """Return the filter that the parts say.
 
-    Raises BulkFilterRefused for an unknown part, ExecutionFilterInvalid for a value that says nothing, and
-    WorkflowNotFound for a workflow that the user may not see.
+    Raises ExecutionFilterInvalid for an unknown part or a value that says nothing, and WorkflowNotFound for a workflow
+    that the user may not see.
     """
     for part in given:
         if part not in READERS and part != "workflow":
-            raise BulkFilterRefused(part, ["workflow", *READERS])
+            known = ["workflow", *READERS]
+            raise ExecutionFilterInvalid(part, f"is not known; there are {', '.join(known)}", known)
     read = {part: READERS[part](part, value) for part, value in given.items() if part in READERS}
     workflow = get_workflow_for(user, str(given["workflow"])).pk if given.get("workflow") else None
     return ExecutionFilter(workflow=workflow, **read)

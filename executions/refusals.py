@@ -1,7 +1,7 @@
 """What is refused of those who intervene in runs or replay them: leaves of the tree in `executions.errors`.
 
 ExecutionError
-  RecordNotInRun 404
+  RecordNotInRun, ExecutionBulkNotFound, NoDraft 404
   NothingPaused, NothingToCancel, NothingToReplay, NotInterrupted, NotWalked, NotFailed, AlikeGrown,
       PromptsGrown, ExecutionBulkGrown 409
   StepUnknown, ModificationRefused, ReplayRefused, ExecutionFilterInvalid, ExecutionBulkTooLarge 422
@@ -172,36 +172,24 @@ class ReplayRefused(ExecutionError):
         return {"reasons": self.reasons}
 
 
-class BulkNotFound(NotFound, ExecutionError):
+class ExecutionBulkNotFound(NotFound, ExecutionError):
     code = "execution_bulk_not_found"
     sentence = "There is no bulk operation {} on executions, or it is somebody else's."
 
 
-class BulkFilterRefused(ExecutionError):
-    code = "bulk_filter_refused"
-    http_status = 422
-
-    part: str
-    known: Sequence[str]
-
-    @property
-    def message(self) -> str:
-        hint = did_you_mean(self.part, self.known)
-        return f'Executions cannot be filtered by "{self.part}"; the parts are {", ".join(self.known)}.{hint}'
-
-
 class ExecutionFilterInvalid(ExecutionError):
-    """part: of the filter."""
+    """part: of the filter. known: the parts that there are, when it is none of them."""
 
     code = "execution_filter_invalid"
     http_status = 422
 
     part: str
     reason: str
+    known: Sequence[str] = ()
 
     @property
     def message(self) -> str:
-        return f'The filter "{self.part}" {self.reason}.'
+        return f'The filter "{self.part}" {self.reason}.{did_you_mean(self.part, self.known)}'
 
     @property
     def data(self) -> dict[str, Any]:

@@ -173,11 +173,14 @@ def test_executions_are_cancelled_and_replayed_in_bulk_with_totals_that_add_up(p
     assert people.owner.get(replayed.json()["url"]).json()["done"] == 1
     assert Execution.objects.filter(replay_of__number=number_of(over)).count() == 1
     assert people.mate.get(begun.json()["url"]).json()["code"] == "execution_bulk_not_found"
-    assert (
-        post(people, "/api/executions/bulk", action="cancel", filter={"state": "open"}).json()["code"]
-        == "bulk_filter_refused"
-    )
-    for wrong in ({"status": 1}, {"numbers": ["x"]}, {"labels": [1]}, {"started_after": "now"}, {"replays": "no"}):
+    for wrong in (
+        {"state": "open"},
+        {"status": 1},
+        {"numbers": ["x"]},
+        {"labels": [1]},
+        {"started_after": "now"},
+        {"replays": "no"},
+    ):
         refused = post(people, "/api/executions/bulk", action="cancel", filter=wrong)
         assert refused.json()["code"] == "execution_filter_invalid"
     listed = people.owner.get("/api/executions", {"replays": "true", "started_after": "2020-01-01T00:00:00Z"}).json()
