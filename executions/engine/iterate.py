@@ -76,8 +76,10 @@ FROM execution_frames o
 WHERE f.parent_id = %(frame)s AND f.alias = %(alias)s AND f.status = 'ready' AND o.id = f.origin_id
     AND o.status IN ('ready', 'running', 'waiting')
 """
+# Copies are named as templates see them.
 CHILD_ERRORS = """
-SELECT r.record_id, f.error FROM execution_frames f LEFT JOIN workflow_records r ON r.id = f.record_id
+SELECT coalesce(r.data ->> 'copy_of', r.record_id), f.error
+FROM execution_frames f LEFT JOIN workflow_records r ON r.id = f.record_id
 WHERE f.execution_id = %s AND f.status = 'failed' AND f.id > %s AND f.parent_id = %s AND f.alias = %s ORDER BY f.id LIMIT %s
 """
 
