@@ -24,18 +24,22 @@ VERDICTS = (SAME, DIFFERENT, ONLY_A, ONLY_B)
 # Frames of run a and b that belong together: by what they were copied from, or as the nth walk of a record by an iterate.
 # Indexes frame_by_status and frame_by_origin.
 _FRAMES = """
-    SELECT id, record_id, alias, origin_id, row_number() OVER (PARTITION BY alias, record_id ORDER BY id) AS turn,
-        coalesce(record_id::text, CASE WHEN alias = '' THEN '' ELSE id::text END) AS whose
-    FROM execution_frames WHERE execution_id = %({run})s
+    SELECT *, row_number() OVER (PARTITION BY alias, whose ORDER BY id) AS turn
+    FROM (SELECT f.id, f.record_id, f.alias, f.origin_id, ({whose}) COLLATE "C" AS whose
+        FROM execution_frames f {records} WHERE f.execution_id = %({run})s) each
 """
-_OF_TWO = f"""
+_PAIRS = """
 SELECT o.id AS a, n.id AS b, coalesce(o.record_id, n.record_id) AS record, coalesce(o.alias, n.alias) AS iterate
-FROM ({_FRAMES.format(run="a")}) o {{join}} JOIN ({_FRAMES.format(run="b")}) n ON {{belong}}
-"""  # noqa: S608 - made of constants
-BY_ORIGIN = _OF_TWO.format(join="FULL", belong="n.origin_id = o.id")
-# Of a replay of some records the others are no difference.
-OF_SOME = _OF_TWO.format(join="RIGHT", belong="n.origin_id = o.id")
-BY_RECORD = _OF_TWO.format(join="FULL", belong="n.alias = o.alias AND n.whose = o.whose AND n.turn = o.turn")
+FROM ({frames_a}) o {join} JOIN ({frames_b}) n ON {belong}
+"""
+_NOBODY = "CASE WHEN f.alias = '' THEN '' ELSE f.id::text END"
+_BY_KEY = {"whose": f"coalesce(f.record_id::text, {_NOBODY})", "records": ""}
+# A dry run walks copies: what they are copies of is known by its id.
+_NAME = "coalesce(r.data ->> 'copy_of', r.record_id)"
+_BY_NAME = {
+    "whose": f"coalesce({_NAME}, {_NOBODY})",
+    "records": "LEFT JOIN workflow_records r ON r.id = f.record_id",
+}
 # Records of run b, each with the frame that it repeats, of whatever run that is.
 REPEATED = """
 SELECT n.origin_id AS a, n.id AS b, o.record_id AS record, n.alias AS iterate
@@ -45,11 +49,15 @@ WHERE n.execution_id = %(b)s AND n.parent_id IS NOT NULL
 _OUTCOME = (
     "({row}.status IN ('failed', 'interrupted'), {row}.output, {row}.error ->> 'code', {row}.error ->> 'message')"
 )
+# An output as it is compared. What an iterate says of the elements of an array that failed names their temporary records,
+# which are called otherwise in each run: only which iterate and element it was counts.
+OUTPUT = r"""CASE WHEN jsonb_typeof(s.output -> 'errors') = 'array' THEN regexp_replace(s.output::text,
+    '("record": "temp:)\d+:(\w+)(?:\.\d+)?:(?:\d+\.)?(\d+")', '\1\2:\3', 'g')::jsonb ELSE s.output END"""
 # The last row of each step in each frame of a pair. Index journal_one_row_per_attempt.
-_LAST = """
-    SELECT DISTINCT ON (p.key, s.alias) p.key, p.record, p.iterate, s.id, s.alias, s.status, s.output, s.error
-    FROM pairs p JOIN execution_steps s ON s.frame_id = p.{side} ORDER BY p.key, s.alias, s.attempt DESC
-"""
+_LAST = f"""
+    SELECT DISTINCT ON (p.key, s.alias) p.key, p.record, p.iterate, s.id, s.alias, s.status, {OUTPUT} AS output, s.error
+    FROM pairs p JOIN execution_steps s ON s.frame_id = p.{{side}} ORDER BY p.key, s.alias, s.attempt DESC
+"""  # noqa: S608 - made of constants
 _FOUND = f"""
 WITH pairs AS MATERIALIZED (SELECT coalesce(b, a) AS key, * FROM ({{pairs}}) each
     WHERE coalesce(b, a) >= %(after_frame)s),
@@ -73,11 +81,11 @@ SELECT '', verdict, count(*) FROM (
 ) r GROUP BY 2
 """  # noqa: S608 - made of constants
 DIFFERENCES = f"""{_FOUND}
-SELECT f.key, r.record_id, f.record, f.iterate, f.alias, f.verdict, f.row_a, f.row_b, f.status_a, f.status_b,
+SELECT f.key, {_NAME}, f.record, f.iterate, f.alias, f.verdict, f.row_a, f.row_b, f.status_a, f.status_b,
     f.output_a, f.output_b, f.error_a, f.error_b, r.data
 FROM found f LEFT JOIN workflow_records r ON r.id = f.record
 WHERE f.verdict = ANY (%(verdicts)s) AND (%(step)s = '' OR f.alias = %(step)s)
-    AND (%(record)s::text IS NULL OR r.record_id LIKE %(record)s)
+    AND (%(record)s::text IS NULL OR {_NAME} LIKE %(record)s)
     AND (f.key, f.alias) > (%(after_frame)s, %(after_step)s)
 ORDER BY f.key, f.alias LIMIT %(limit)s
 """  # noqa: S608 - made of constants
@@ -154,9 +162,18 @@ def differences(
 
 
 def _pairs(a: Execution, b: Execution) -> str:
-    if b.replay_of_id != a.pk:
-        return BY_RECORD
-    return OF_SOME if b.overrides.get("stop_after") else BY_ORIGIN
+    """Return the query for the frames that belong together. Of a replay of some records the others are no difference."""
+    if b.replay_of_id == a.pk:
+        return _of_two("n.origin_id = o.id", join="RIGHT" if b.overrides.get("stop_after") else "FULL")
+    if a.replay_of_id == b.pk:
+        return _of_two("o.origin_id = n.id", join="LEFT" if a.overrides.get("stop_after") else "FULL")
+    is_dry = any(run.overrides.get("dry") for run in (a, b))
+    return _of_two("n.alias = o.alias AND n.whose = o.whose AND n.turn = o.turn", by=_BY_NAME if is_dry else _BY_KEY)
+
+
+def _of_two(belong: str, *, join: str = "FULL", by: Mapping[str, str] = _BY_KEY) -> str:
+    frames = {f"frames_{run}": _FRAMES.format(run=run, **by) for run in ("a", "b")}
+    return _PAIRS.format(belong=belong, join=join, **frames)
 
 
 def _difference(

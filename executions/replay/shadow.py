@@ -23,7 +23,7 @@ from executions.models import Execution, TriggerType
 from executions.nudge import nudge_on_commit
 from executions.refusals import NoDraft, NothingToReplay, ReplayRefused
 from executions.replay import copying
-from executions.replay.comparison import ONLY_A, ONLY_B, REPEATED, Difference, differences
+from executions.replay.comparison import ONLY_A, ONLY_B, OUTPUT, REPEATED, Difference, differences
 from executions.replay.services import path_to, steps_before
 from executions.services import get_execution_for
 from records import patches
@@ -54,18 +54,19 @@ SELECT id, alias, execution_id FROM newest ORDER BY id DESC LIMIT %(last)s
 """
 ROOT = "SELECT id FROM execution_frames WHERE execution_id = %s AND parent_id IS NULL"
 # Last rows of the steps of the walked records themselves, then and now.
-WALKS = """
-SELECT n.id, r.record_id, n.status, n.error, o.status, o.error,
-    (SELECT jsonb_object_agg(alias, output) FROM (SELECT DISTINCT ON (alias) alias, output, status FROM execution_steps
-        WHERE frame_id = o.id ORDER BY alias, attempt DESC) s WHERE status NOT IN ('failed', 'skipped', 'interrupted')),
-    (SELECT jsonb_object_agg(alias, output) FROM (SELECT DISTINCT ON (alias) alias, output, status FROM execution_steps
-        WHERE frame_id = n.id ORDER BY alias, attempt DESC) s WHERE status NOT IN ('failed', 'skipped', 'interrupted')),
-    e.version_id, r.data
+_OUTPUTS = f"""
+    (SELECT jsonb_object_agg(alias, output) FROM (SELECT DISTINCT ON (alias) alias, {OUTPUT} AS output, status
+        FROM execution_steps s WHERE frame_id = {{frame}} ORDER BY alias, attempt DESC) last
+    WHERE status NOT IN ('failed', 'skipped', 'interrupted'))
+"""  # noqa: S608 - made of constants
+WALKS = f"""
+SELECT n.id, r.record_id, n.status, n.error, o.status, o.error, {_OUTPUTS.format(frame="o.id")},
+    {_OUTPUTS.format(frame="n.id")}, e.version_id, r.data
 FROM execution_frames n JOIN execution_frames o ON o.id = n.origin_id JOIN executions e ON e.id = o.execution_id
 LEFT JOIN workflow_records r ON r.id = o.record_id
 WHERE n.execution_id = %s AND n.alias = %s AND n.id > %s AND n.status IN ('complete', 'failed', 'skipped')
 ORDER BY n.id LIMIT %s
-"""
+"""  # noqa: S608 - made of constants
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,3 +162,39 @@ def test_two_runs_are_compared_by_step_and_record(tmp_path):
     assert [one.key for one in page] + [one.key for one in differences(original, again, after=page[-1].key)] == [
         one.key for one in differences(original, again)
     ]
+
+
+FAILING = """
+director: 1
+name: Failing
+steps:
+  - alias: each
+    type: iterate
+    config: {over_records: email, on_error: mark_failed_continue}
+    body:
+      - alias: lines
+        type: iterate
+        config: {over: "{{ current.lines }}", on_error: mark_failed_continue}
+        body:
+          - {alias: share, type: set, config: {value: "{{ 10 / item }}"}}
+      - {alias: price, type: set, config: {value: "{{ 10 / current.amount }}"}}
+  - {alias: first, type: set, config: {value: "{{ each.errors[0].record }}"}}
+"""
+
+
+def test_what_failed_is_the_same_though_the_copies_have_names_of_their_own():
+    workflow = publish(FAILING)
+    email(workflow, 1, amount=0, lines=[1, 0])
+    email(workflow, 2, amount=5, lines=[0])
+    original = run(workflow)
+
+    dry = drive(replay(original, Request(dry=True)))
+    again = drive(replay(dry, Request("lines", dry=True)))
+    shade = drive(shadow.start(workflow, workflow.versions.get()))
+
+    for before, after in ((original, dry), (dry, original), (dry, again)):
+        assert differences(before, after) == []
+    assert compare(original, dry).steps["each"]["same"] == 1
+    assert compare(original, again).steps["price"]["same"] == 2, "the copy of a copy is known by the same name"
+    assert {one.step for one in differences(original, again)} == {"share"}, "which element it is, is not"
+    assert _verdicts(shade) == {"email_001": "same", "email_002": "same"}
