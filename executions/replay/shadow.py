@@ -86,6 +86,11 @@ class RecordReport:
     then: Mapping[str, Any]
     now: Mapping[str, Any]
 
+    @property
+    def new_error(self) -> dict[str, Any] | None:
+        """Why it fails now, unless that is as it was."""
+        return self.error if self.verdict in (NEW_ERROR, NO_RECORDING) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

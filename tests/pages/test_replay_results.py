@@ -225,6 +225,8 @@ def test_a_shadow_replay_is_started_and_reports_what_each_record_would_be():
     assert "3 of 3 records walked" in told
     assert "All 3 Same 2 Different 1 New error 0 No recording 0" in told
     assert "vars.score.points 6 9" in told
+    assert "email_002 Same Fails as before at level" in told
+    assert "divides by zero" not in told, "an error that is not new is nothing that would be otherwise"
     different = text(owner().get(f"{answer.url}?verdict=different"))
     assert "email_003" in different
     assert "email_001" not in different

@@ -85,6 +85,6 @@ def _tell(execution: Execution, console: Console) -> None:
 
 
 def _said(one: shadow.RecordReport) -> str:
-    if one.error:
-        return str(one.error["message"])
+    if one.new_error:
+        return str(one.new_error["message"])
     return ", ".join(f"{change['op']} {change['path']}" for change in (one.data or one.steps))[:120]
