@@ -48,7 +48,6 @@ SELECT %(workflow)s, %(prefix)s, %(suffix)s, coalesce(max(director_number_in(rec
 FROM workflow_records WHERE workflow_id = %(workflow)s AND record_id LIKE %(begins)s
 ON CONFLICT DO NOTHING
 """
-FORGET_COUNTERS = "DELETE FROM record_counters WHERE workflow_id = %s"
 
 
 @dataclass(slots=True)
@@ -151,12 +150,6 @@ def name_records(workflow_id: UUID, forms: Iterable[Numbered]) -> list[str]:
     first = _take_numbers(workflow_id, sizes)
     numbers = {form: count(first[form]) for form in sizes}
     return [form(next(numbers[form])) for form in wanted]
-
-
-def forget_counters(workflow_id: UUID) -> None:
-    """Count anew, since many records went and the highest numbers perhaps with them."""
-    with connection.cursor() as cursor:
-        cursor.execute(FORGET_COUNTERS, [workflow_id])
 
 
 def record_of(item: Item) -> NewRecord:

@@ -16,7 +16,7 @@ from records.creation import create_records, items_of
 from records.errors import RecordNotFound, RecordRefused
 from records.filters import RecordFilter, conditions
 from records.history import Origin
-from records.identity import NewRecord, forget_counters
+from records.identity import NewRecord
 from records.models import ChangeKind, WorkflowRecord
 from records.patches import Operation, Path, set_at
 from records.patterns import ANY
@@ -26,7 +26,7 @@ from records.states import HELD, RecordStatus
 from workflows.definition.plan import CreateRecords, OnExisting, OnInvalid
 from workflows.models import Workflow
 
-# One statement at any size: what a run holds stays, and is counted.
+# One statement at any size: what a run holds stays, and is counted. Ids are numbered anew from the highest that is left.
 CLEAR = """
 WITH meant AS MATERIALIZED (
     SELECT r.id FROM workflow_records r WHERE {where} AND r.status <> ALL (%(held)s) ORDER BY r.id FOR UPDATE
@@ -34,6 +34,8 @@ WITH meant AS MATERIALIZED (
     DELETE FROM workflow_records WHERE id IN (SELECT id FROM meant) RETURNING id, record_id, revision
 ), unsearched AS (
     DELETE FROM record_search WHERE workflow_id = %(workflow)s AND record_id IN (SELECT id FROM gone)
+), recounted AS (
+    DELETE FROM record_counters WHERE workflow_id = %(workflow)s AND EXISTS (SELECT 1 FROM gone)
 ), told AS (
     INSERT INTO record_changes (workflow_id, record_id, name, kind, source, actor_id, alias, reason, patch, undo,
         revision, execution_id)
@@ -177,7 +179,7 @@ class Records:
 
     @transaction.atomic
     def clear(self, narrow: RecordFilter | str = ANY) -> dict[str, int]:
-        """Delete every record that matches a filter or a pattern; return {deleted, held}. 2 queries at any size.
+        """Delete every record that matches a filter or a pattern; return {deleted, held}. One query at any size.
 
         held: those that a run works on, which stay.
         """
@@ -189,7 +191,6 @@ class Records:
             cursor.execute(CLEAR.format(where=where), values)
             deleted, held = cursor.fetchone()
         if deleted:
-            forget_counters(self.workflow.pk)
             announce_many(self.workflow.pk)
         return {"deleted": deleted, "held": held}
 

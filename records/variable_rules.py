@@ -79,6 +79,8 @@ def check_key(key: str) -> None:
     """Raise VariableKeyInvalid or ValueInvalid unless a variable can have this key."""
     if not key.strip():
         raise VariableKeyInvalid(key, "is empty")
+    if key.splitlines() != [key]:
+        raise VariableKeyInvalid(key, "has a line break; lists of variables have a line for each")
     if len(key) > MAX_KEY_CHARACTERS:
         raise VariableKeyInvalid(key, f"has {len(key)} characters, at most {MAX_KEY_CHARACTERS} are kept")
     dumps(key)

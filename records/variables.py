@@ -7,7 +7,7 @@ rules (`records.variable_rules`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -52,6 +52,11 @@ UPDATE workflow_memory m SET value = %(value)s::jsonb, actor_id = %(actor)s, ali
     updated_at = now(), revision = m.revision + 1
 WHERE workflow_id = %(workflow)s AND execution_id IS NOT DISTINCT FROM %(execution)s AND key = %(key)s
     AND value = %(expected)s::jsonb RETURNING *
+"""
+_CLEAR = """
+DELETE FROM workflow_memory
+WHERE workflow_id = %(workflow)s AND execution_id IS NOT DISTINCT FROM %(execution)s AND key LIKE %(pattern)s
+RETURNING *
 """
 _DELETE = "DELETE FROM workflow_memory WHERE id = %(id)s RETURNING *"
 
@@ -106,7 +111,7 @@ class Variables:
 
     def formatted(self, pattern: str = ANY) -> str:
         """Return one line for each variable: `key = value`, long values cut with their size told, secrets masked."""
-        return "\n".join(_lines(self.query(pattern)))
+        return formatted(self.query(pattern))
 
     # --- writing ----------------------------------------------------------------------------------------------------
     @transaction.atomic
@@ -119,12 +124,14 @@ class Variables:
         sensitive: bool | _Absent | None = ABSENT,
         reason: str | None = None,
         expected_revision: int | None = None,
+        may_reveal: bool = False,
     ) -> WorkflowVariable:
         """Set the variable, new or not, and return it. What is not given stays as it is.
 
         schema: JSON Schema 2020-12, None for none. sensitive: None to be judged by the key. expected_revision: 0 for
-        "there is none yet". Raises VariableInvalid (path and rule), SchemaInvalid, VariableChanged, VariableKeyInvalid,
-        ValueInvalid. At most 5 queries.
+        "there is none yet". may_reveal: whether the person may let a secret be seen from now on. Raises VariableInvalid
+        (path and rule), SchemaInvalid, VariableChanged, VariableKeyInvalid, ValueInvalid, RevealRefused. At most 5
+        queries.
         """
         check_key(key)
         before = self._own().select_for_update(no_key=True).filter(key=key).first()
@@ -136,13 +143,15 @@ class Variables:
             sensitive=(before.sensitive if before else None) if isinstance(sensitive, _Absent) else sensitive,
             reason=reason if reason is not None else before.reason if before else "",
         )
+        if _is_unmasked(before, after) and not may_reveal:
+            raise RevealRefused(f'the variable "{key}"')
         schemas.check_schema(after.schema)
         _check_unmasked(after)
         _check_value(after)
         rows = self._upsert(_SET, after) if before else self._upsert("DO NOTHING", after, signed=False)
         if not rows:  # another was quicker: what is not there cannot be locked
             again: dict[str, Any] = {"schema": schema, "sensitive": sensitive, "reason": reason}
-            return self.set(key, value, **again, expected_revision=expected_revision)
+            return self.set(key, value, **again, expected_revision=expected_revision, may_reveal=may_reveal)
         self._written(rows[0], before, reason)
         return rows[0]
 
@@ -203,17 +212,17 @@ class Variables:
             raise self._not_found(key)
         self._check_revision(key, row, expected_revision)
         self._keep(ChangeKind.DELETED, None, row, reason)
-        (gone,) = self._raw(_DELETE, {"workflow": self.workflow.pk, "id": row.pk})
-        self._clean(gone)
+        self._clean(self._raw(_DELETE, {"workflow": self.workflow.pk, "id": row.pk}))
 
     @transaction.atomic
     def clear(self, pattern: str = ANY, *, reason: str = "") -> int:
-        """Delete every variable whose key fits the pattern; return how many. Three queries."""
-        rows = list(self._own().extra(where=["key LIKE %s"], params=[like(pattern)]).select_for_update())
+        """Delete every variable whose key fits the pattern; return how many. At most 4 queries."""
+        scope = {"workflow": self.workflow.pk, "execution": self.execution_id}
+        rows = self._raw(_CLEAR, {**scope, "pattern": like(pattern)})
         VariableChange.objects.bulk_create(
-            [change_of(ChangeKind.DELETED, None, row, self.origin, reason) for row in rows], batch_size=1_000
+            change_of(ChangeKind.DELETED, None, row, self.origin, reason) for row in rows
         )
-        self._own().filter(pk__in=[row.pk for row in rows]).delete()
+        self._clean(rows)
         return len(rows)
 
     def reveal(self, key: str, *, may: bool, reason: str = "") -> Any:
@@ -256,14 +265,16 @@ class Variables:
 
     def _written(self, row: WorkflowVariable, before: WorkflowVariable | None, reason: str | None) -> None:
         """Keep the change, and clean what it has made stale."""
-        self._keep(ChangeKind.EDITED if before else ChangeKind.CREATED, row, before, reason)
-        self._clean(row)
+        edited = ChangeKind.REVEALED if _is_unmasked(before, row) else ChangeKind.EDITED
+        self._keep(edited if before else ChangeKind.CREATED, row, before, reason)
+        self._clean([row])
 
-    def _clean(self, written: WorkflowVariable) -> None:
-        is_own = self.execution_id is not None or written.key.startswith(iterates.PREFIX)
-        if getattr(written, "left_behind", False) and not is_own:
+    def _clean(self, written: Sequence[WorkflowVariable]) -> None:
+        """Delete what iterates keep for themselves that read one of these. At most 2 queries, none where they keep nothing."""
+        keys = [row.key for row in written if not row.key.startswith(iterates.PREFIX)]
+        if self.execution_id is None and keys and any(getattr(row, "left_behind", False) for row in written):
             with connection.cursor() as cursor:
-                iterates.clean_stale(cursor, self.workflow.pk, [written.key])
+                iterates.clean_stale(cursor, self.workflow.pk, keys)
 
     def _values(self, given: WorkflowVariable) -> dict[str, Any]:
         return {
@@ -304,6 +315,11 @@ def _check_value(row: WorkflowVariable) -> None:
     Rule(row.key, row.schema, row.sensitive).check(row.value)
 
 
+def _is_unmasked(before: WorkflowVariable | None, after: WorkflowVariable) -> bool:
+    """Whether a secret is to be one no more."""
+    return before is not None and before.is_sensitive and not after.is_sensitive
+
+
 def _check_unmasked(row: WorkflowVariable) -> None:
     """Refuse a mask in place of a secret: a person was shown it, and did not mean to set it."""
     masked = row.value == MASK if row.is_sensitive else next(masked_paths(row.value), None)
@@ -327,7 +343,12 @@ def _type_name(value: Any) -> str:
     return names.get(type(value), "null")
 
 
-def _lines(rows: QuerySet[WorkflowVariable]) -> Iterator[str]:
+def formatted(rows: Iterable[WorkflowVariable]) -> str:
+    """Return one line for each of the variables; see `Variables.formatted`."""
+    return "\n".join(_lines(rows))
+
+
+def _lines(rows: Iterable[WorkflowVariable]) -> Iterator[str]:
     for row in rows:
         text = dumps(row.shown).decode()
         if len(text) > LINE_CHARACTERS:

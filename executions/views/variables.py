@@ -154,6 +154,7 @@ def variable_save(request: HttpRequest) -> HttpResponse:
             sensitive=SENSITIVE.get(form.sensitive),
             reason=form.reason,
             expected_revision=form.revision,
+            may_reveal=may_reveal(request.user, workflow),
         )
     except DirectorError as refusal:
         return _refused(request, workflow, form, standing, refusal)

@@ -13,6 +13,7 @@ from records.admin.forms import VariableForm
 from records.admin.records import ByServiceAdmin
 from records.history import Origin
 from records.models import ChangeSource, WorkflowVariable
+from records.revealing import may_reveal
 from records.variables import Variables
 
 
@@ -48,6 +49,7 @@ class VariableAdmin(ByServiceAdmin[WorkflowVariable]):
             sensitive=asked["sensitive"],
             reason=asked["why"],
             expected_revision=asked["seen"] if change else 0,
+            may_reveal=may_reveal(request.user, variable.workflow),
         )
         variable.pk = saved.pk
 

@@ -20,7 +20,8 @@ from records.api.base import AnyField, DataView, ReasonQuery
 from records.api.records import IF_MATCH
 from records.errors import VariableChanged, VariableDiffers
 from records.models import WorkflowVariable
-from records.variables import ABSENT, Variables
+from records.revealing import may_reveal
+from records.variables import ABSENT, Variables, formatted
 
 VERBS = ("increment", "append", "compare_and_set")
 
@@ -64,6 +65,8 @@ class VariableChangeSerializer(VariableSetSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         verbs = [name for name in VERBS if name in attrs]
+        if not attrs:
+            raise serializers.ValidationError(f"Say value, schema, sensitive, reason, or one of {', '.join(VERBS)}.")
         if verbs and set(attrs) - {verbs[0], "reason"}:
             raise serializers.ValidationError(f"{verbs[0]} stands alone, but for a reason.")
         return attrs
@@ -94,9 +97,9 @@ class VariableList(DataView):
         """List variables in the order of their keys; as text, all of them with a line for each."""
         variables = self.open_data(request, workflow).variables
         query = read_query(request, VariablesQuery)
-        if isinstance(request.accepted_renderer, TextRenderer):
-            return Response(variables.formatted(query["pattern"]))
         rows = variables.query(query["pattern"], step=query["step"], text=query["q"])
+        if isinstance(request.accepted_renderer, TextRenderer):
+            return Response(formatted(rows))
         return page_of(request, rows, query, VariableSerializer, key=("key",))
 
 
@@ -126,8 +129,10 @@ class VariableDetail(DataView):
     def put(self, request: Request, workflow: str, key: str) -> Response:
         """Set the variable, new or not."""
         asked = read_body(request, VariableSetSerializer)
+        data = self.open_data(request, workflow)
         with if_match(request) as expected:
-            row = self.open_data(request, workflow).variables.set(key, **asked, expected_revision=expected)
+            may = may_reveal(request.user, data.workflow)
+            row = data.variables.set(key, **asked, expected_revision=expected, may_reveal=may)
         return _answer(row, status.HTTP_201_CREATED if row.revision == 1 else status.HTTP_200_OK)
 
     @extend_schema(
@@ -140,16 +145,15 @@ class VariableDetail(DataView):
         """Change parts of a variable that is there; or increment, append or compare and set it, atomically."""
         asked = read_body(request, VariableChangeSerializer)
         verb = next((name for name in VERBS if name in asked), None)
-        variables = self.open_data(
-            request, workflow, reason=asked["reason"] if verb and "reason" in asked else ""
-        ).variables
+        data = self.open_data(request, workflow, reason=asked["reason"] if verb and "reason" in asked else "")
         with if_match(request) as expected:
             if verb is not None:
-                return _answer(_do(variables, key, verb, asked[verb], expected))
-            before = variables.row(key)
+                return _answer(_do(data.variables, key, verb, asked[verb], expected))
+            before = data.variables.row(key)
             if "value" not in asked:  # which must not undo what another sets meanwhile
                 asked["value"], expected = before.value, before.revision if expected is None else expected
-            return _answer(variables.set(key, **asked, expected_revision=expected))
+            may = may_reveal(request.user, data.workflow)
+            return _answer(data.variables.set(key, **asked, expected_revision=expected, may_reveal=may))
 
     @extend_schema(operation_id="delete_variable", parameters=[IF_MATCH, ReasonQuery], responses={204: None})
     def delete(self, request: Request, workflow: str, key: str) -> Response:

@@ -134,6 +134,8 @@ def test_the_owner_has_a_secret_shown_and_that_is_in_the_history(kept):
     refused = kept.client.post(reverse("variable_reveal"), reveal)
     assert refused.status_code == 403
     assert "whsec" not in refused.content.decode()
+    assert save(kept, "crm_webhook_secret", kind="text", value="", sensitive="no").status_code == 403
+    assert "whsec" not in page(kept, key="crm_webhook_secret").content.decode()
 
 
 def test_variables_are_made_and_deleted_and_those_of_runs_are_shown_apart(kept):
