@@ -94,8 +94,8 @@ class ActionEntrySerializer(serializers.Serializer[Any]):
     execution = serializers.IntegerField(source="number")
     what = serializers.ChoiceField(list(SHOWN))
     step = serializers.CharField(allow_blank=True)
-    by = serializers.CharField(source="noted.user.username", allow_null=True, default=None)
-    reason = serializers.CharField(source="noted.reason", allow_blank=True)
+    by = serializers.CharField(source="user.username", allow_null=True, default=None)
+    reason = serializers.CharField(allow_blank=True)
 
 
 class BlameSerializer(serializers.Serializer[Any]):

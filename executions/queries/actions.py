@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Q
+from django.contrib.auth import get_user_model
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import JSONObject
 
 from executions.models import ExecutionFrame, ExecutionIntervention
 from records.models import WorkflowRecord
@@ -27,28 +31,22 @@ SHOWN = {
 KINDS = ("paused", "resumed", "cancelled", "changed", "repaired", "retried", "decided")
 
 
+NEWEST = 100  # of each run are told
+
+
 @dataclass(frozen=True, slots=True)
 class StoryAction:
-    """What a person did about the record in a run. number: the run's."""
+    """What a person did about the record in a run. number: the run's; step: the one that was decided about."""
 
-    noted: ExecutionIntervention
+    pk: int
+    at: datetime
+    what: str  # one of SHOWN
+    step: str
+    user: Any
+    reason: str
     number: int
 
     kind = "action"
-
-    @property
-    def at(self) -> datetime:
-        return self.noted.at
-
-    @property
-    def step(self) -> str:
-        """The step that was decided about."""
-        return self.noted.step or ""  # type: ignore[attr-defined]  # annotated by actions_on
-
-    @property
-    def what(self) -> str:
-        """One of SHOWN."""
-        return self.noted.decision or self.noted.kind  # type: ignore[attr-defined]  # annotated by actions_on
 
     @property
     def heading(self) -> str:
@@ -59,15 +57,34 @@ class StoryAction:
         return SHOWN[self.what][1]
 
 
-def actions_on(
-    record: WorkflowRecord, runs: Sequence[ExecutionFrame], before: int, limit: int
-) -> Iterable[ExecutionIntervention]:
-    """Return what people did that names the record, newest first. One query, on index intervention_by_execution.
+def with_actions(walks: QuerySet[ExecutionFrame], record: WorkflowRecord) -> QuerySet[ExecutionFrame]:
+    """Let each walk bring along, for `actions_in`, what people did in its run that names the record.
 
-    What exactly was said is left in the database: it may tell of thousands of other records.
+    What exactly was said is left in the database: it may tell of thousands of other records. Index
+    intervention_by_execution.
     """
     named = Q(changes__records__has_key=record.record_id) | Q(changes__only__has_key=record.record_id)
-    executions = [run.execution_id for run in runs]
-    rows = ExecutionIntervention.objects.filter(named, execution__in=executions, kind__in=KINDS, pk__lt=before)
+    rows = ExecutionIntervention.objects.filter(named, execution=OuterRef("execution"), kind__in=KINDS)
     said = {name: KeyTextTransform(name, "changes") for name in ("step", "decision")}
-    return rows.select_related("user").annotate(**said).defer("changes").order_by("-pk")[:limit]
+    names = {name: f"user__{name}" for name in ("username", "first_name", "last_name")}
+    noted = JSONObject(id="id", at="at", kind="kind", reason="reason", user="user_id", **said, **names)
+    return walks.annotate(noted=ArraySubquery(rows.order_by("-pk").values_list(noted)[:NEWEST]))
+
+
+def actions_in(walks: Iterable[ExecutionFrame], before: int) -> list[StoryAction]:
+    """Return what people did in the runs of these walks, with keys below `before`, newest first."""
+    noted = {one["id"]: (one, walk.execution.number) for walk in walks for one in walk.noted}  # type: ignore[attr-defined]
+    return [_action(*noted[key]) for key in sorted(noted, reverse=True) if key < before]
+
+
+def _action(noted: dict[str, Any], number: int) -> StoryAction:
+    names = {name: noted[name] for name in ("username", "first_name", "last_name")}
+    return StoryAction(
+        pk=noted["id"],
+        at=datetime.fromisoformat(noted["at"]),
+        what=noted["decision"] or noted["kind"],
+        step=noted["step"] or "",
+        user=get_user_model()(pk=noted["user"], **names) if noted["user"] else None,
+        reason=noted["reason"],
+        number=number,
+    )

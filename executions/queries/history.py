@@ -16,7 +16,6 @@ from records.models import ChangeKind, RecordChange, WorkflowRecord
 from records.patches import Path, format_path, parse_path
 from records.timeline import Blame, Event, JournalEntry, Moment, blame, leaves, moments
 from workflows.flow import store_path
-from workflows.models import WorkflowStep
 
 EVENTS_ASKED = 500  # the newest of each kind; what is older counts as how the record was found
 LINES_SHOWN = 8  # changed values named of one event
@@ -79,7 +78,7 @@ class History:
 
 
 def history_of(record: WorkflowRecord) -> History:
-    """Return the record's history. Three queries."""
+    """Return the record's history. Two queries."""
     told = (ChangeKind.EDITED, ChangeKind.MERGED)  # a status is no data
     changes = [change for change in changes_of(record.pk, limit=EVENTS_ASKED) if change.kind in told]
     journal = journal_of(record)
@@ -87,14 +86,16 @@ def history_of(record: WorkflowRecord) -> History:
 
 
 def journal_of(record: WorkflowRecord) -> list[JournalEntry]:
-    """Return what steps stored on the record in its newest walks, newest first. Two queries."""
-    stored = WorkflowStep.objects.filter(version__workflow=record.workflow_id, options__store_to_record=True)
-    paths = {(step.version_id, step.alias): parse_path(store_path(step.alias, step.options)) for step in stored}
-    aliases = {alias for _, alias in paths}
-    rows = walks.journal_of(record).filter(alias__in=aliases, status__in=STORED)
+    """Return what steps stored on the record in its newest walks, newest first. One query."""
+    rows = walks.journal_of(record).filter(alias__in=walks.storing(record), status__in=STORED)
     rows = rows.select_related("execution__version").defer("input", "error")[:EVENTS_ASKED]
-    keyed = ((row, paths.get((row.execution.version_id, row.alias))) for row in rows)
-    return [_entry(row, path) for row, path in keyed if path]
+    placed = ((row, _stored_at(row)) for row in rows)
+    return [_entry(row, parse_path(path)) for row, path in placed if path]
+
+
+def _stored_at(row: ExecutionStep) -> str:
+    defined = row.defined  # type: ignore[attr-defined]  # by walks.journal_of
+    return store_path(row.alias, defined["options"]) if defined else ""
 
 
 def _entry(row: ExecutionStep, path: Path) -> JournalEntry:

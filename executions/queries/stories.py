@@ -6,17 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from executions.errors import StepNotFound
-from executions.models import Execution, ExecutionFrame, ExecutionIntervention, ExecutionStep
+from executions.models import Execution, ExecutionFrame, ExecutionStep
 from executions.queries.actions import StoryAction
 from executions.queries.history import Line, lines_of
 from executions.queries.story_pages import ERRORS, page_of
 from records.models import RecordChange, WorkflowRecord
 from records.secrets import NO_SECRETS, Secrets, secrets_of
 from workflows.flow import store_path
-from workflows.models import WorkflowStep
 
 PREVIEW_VALUES = 5
 
@@ -87,29 +85,16 @@ class Story:
 def record_story(record: WorkflowRecord, runs: Sequence[ExecutionFrame], show: str = "", cursor: str = "") -> Story:
     """Return the story, newest first, a page at a time.
 
-    runs: the record's walks (`runs_of`). show: "errors", "people" or "data" leaves the rest out. At most six queries.
+    runs: the record's walks (`runs_of`). show: "errors", "people" or "data" leaves the rest out. Three queries.
     """
     page = page_of(record, runs, show, cursor)
     rows = [one for one in page.events if isinstance(one, ExecutionStep)]
-    steps = _grouped(rows, _definitions(rows), _secrets(record, rows))
+    steps = _grouped(rows, _secrets(record, rows))
     changes = [StoryChange(one, lines_of(one)) for one in page.events if isinstance(one, RecordChange)]
-    numbers = {run.execution_id: run.execution.number for run in runs}
-    actions = [
-        StoryAction(one, numbers[one.execution_id]) for one in page.events if isinstance(one, ExecutionIntervention)
-    ]
+    actions = [one for one in page.events if isinstance(one, StoryAction)]
     moments = [one for one in _moments(runs, show) if page.spans(one.at)]
     entries: list[Entry] = sorted((*steps, *moments, *changes, *actions), key=_order, reverse=True)
     return Story(entries, page.next)
-
-
-Definitions = Mapping[tuple[UUID, str], WorkflowStep]
-
-
-def _definitions(rows: Sequence[ExecutionStep]) -> Definitions:
-    """The definitions of the rows' steps, each in the version that was run. One query."""
-    versions = {row.execution.version_id for row in rows}
-    found = WorkflowStep.objects.filter(version__in=versions, alias__in={row.alias for row in rows})
-    return {(step.version_id, step.alias): step for step in found}
 
 
 def _secrets(record: WorkflowRecord, rows: Sequence[ExecutionStep]) -> Secrets:
@@ -118,7 +103,7 @@ def _secrets(record: WorkflowRecord, rows: Sequence[ExecutionStep]) -> Secrets:
     return secrets_of(record.workflow_id, record.data, *given.values()) if rows else NO_SECRETS
 
 
-def _grouped(rows: Sequence[ExecutionStep], definitions: Definitions, secrets: Secrets) -> list[StoryStep]:
+def _grouped(rows: Sequence[ExecutionStep], secrets: Secrets) -> list[StoryStep]:
     """One entry for each step of each walk: its attempts, between which rows of other walks may stand."""
     entries: dict[tuple[int, str], StoryStep] = {}
     for row in rows:
@@ -126,20 +111,15 @@ def _grouped(rows: Sequence[ExecutionStep], definitions: Definitions, secrets: S
         key = (row.frame_id, row.alias)
         if key in entries:
             entries[key].attempts.append(row)
-            continue
-        defined = definitions.get((row.execution.version_id, row.alias))
-        entries[key] = _story_step(row, defined, secrets)
+        else:
+            entries[key] = _story_step(row, secrets)
     return list(entries.values())
 
 
-def _story_step(row: ExecutionStep, defined: WorkflowStep | None, secrets: Secrets) -> StoryStep:
-    name = (defined.name if defined else "") or row.alias.replace("_", " ").capitalize()
-    step = StoryStep(
-        [row],
-        name,
-        defined.type if defined else "",
-        store_path(defined.alias, defined.options) if defined else "",
-    )
+def _story_step(row: ExecutionStep, secrets: Secrets) -> StoryStep:
+    defined: Mapping[str, Any] = row.defined or {}  # type: ignore[attr-defined]  # by journal_of
+    name = defined.get("name") or row.alias.replace("_", " ").capitalize()
+    step = StoryStep([row], name, defined.get("type", ""), store_path(row.alias, defined.get("options", {})))
     output = row.small_output  # type: ignore[attr-defined]  # annotated by _rows
     if isinstance(output, dict) and {"branch", "index", "key"} <= output.keys():
         step.branch = output["key"] or ""

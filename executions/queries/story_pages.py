@@ -15,18 +15,17 @@ from typing import NamedTuple
 from django.db.models import Case, F, Func, IntegerField, JSONField, Value, When
 
 from director import paging
-from executions.models import ExecutionFrame, ExecutionIntervention, ExecutionStep
-from executions.queries.actions import actions_on
-from executions.queries.walks import LAST, journal_of, older_walks
+from executions.models import ExecutionFrame, ExecutionStep
+from executions.queries.actions import StoryAction, actions_in
+from executions.queries.walks import LAST, journal_of, older_walks, storing
 from executions.states import StepStatus
 from records.models import ChangeKind, RecordChange, WorkflowRecord
-from workflows.models import WorkflowStep
 
 SIZE = 40
 PREVIEW_BYTES = 4_096  # an output larger than this is not put into the story, only linked
 ERRORS = (StepStatus.FAILED, StepStatus.INTERRUPTED)
 
-Event = ExecutionStep | RecordChange | ExecutionIntervention
+Event = ExecutionStep | RecordChange | StoryAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +51,11 @@ class Before(NamedTuple):
 
 
 def page_of(record: WorkflowRecord, runs: Sequence[ExecutionFrame], show: str, cursor: str) -> StoryPage:
-    """Return a page of what `show` asks for; runs: the record's walks. At most four queries."""
+    """Return a page of what `show` asks for; runs: the record's walks. Two queries, one more before an empty page."""
     at = paging.parse(cursor, [int] * len(Before._fields))
     before = Before(*map(int, at.key)) if at else Before()
     rows = _rows(record, show, before)
-    actions = actions_on(record, runs, before.action, SIZE + 1) if show in ("", "people") else ()
+    actions = actions_in(runs, before.action) if show in ("", "people") else ()
     kinds: list[Iterable[Event]] = [rows, _changes(record, show, before.change), actions]
     told = list(heapq.merge(*kinds, key=_at, reverse=True))
     older = _older(record, before, rows) if runs and show != "people" else None
@@ -91,7 +90,7 @@ def _after(events: Sequence[Event], rows: Sequence[ExecutionStep], before: Befor
     """Behind the last of each kind; at the older walks where all rows of these are shown."""
     last: dict[type[Event], int] = {type(event): event.pk for event in events}  # each kind comes newest first
     step = last.get(ExecutionStep, before.step)
-    change, action = last.get(RecordChange, before.change), last.get(ExecutionIntervention, before.action)
+    change, action = last.get(RecordChange, before.change), last.get(StoryAction, before.action)
     if older and (not rows or rows[-1].pk == step):
         return Before(older, LAST, change, action)
     return Before(before.frame, step, change, action)
@@ -116,16 +115,9 @@ def _rows(record: WorkflowRecord, show: str, before: Before) -> list[ExecutionSt
     small = Case(When(output_bytes__lte=PREVIEW_BYTES, then=F("output")), default=Value(None, JSONField()))
     size = Func(F("output"), function="pg_column_size", output_field=IntegerField())
     rows = journal_of(record, before.frame).filter(pk__lt=before.step)
-    rows = rows.select_related("execution").defer("input", "output")
-    rows = rows.annotate(output_bytes=size).annotate(small_output=small)
+    rows = rows.defer("input", "output").annotate(output_bytes=size).annotate(small_output=small)
     if show == "errors":
         rows = rows.filter(status__in=ERRORS)
     elif show == "data":
-        rows = rows.filter(status=StepStatus.COMPLETE, alias__in=_storing_aliases(record))
+        rows = rows.filter(status=StepStatus.COMPLETE, alias__in=storing(record))
     return list(rows[: SIZE + 1])
-
-
-def _storing_aliases(record: WorkflowRecord) -> list[str]:
-    """Aliases of steps, of any version of the workflow, that store their output on records."""
-    storing = WorkflowStep.objects.filter(version__workflow=record.workflow_id, options__store_to_record=True)
-    return list(storing.values_list("alias", flat=True).distinct())

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 
 from executions.models import Execution, ExecutionFrame, ExecutionStep
+from executions.queries.actions import with_actions
 from executions.refusals import NotWalked
 from executions.states import EXECUTION_TERMINAL, FRAME_OPEN
 from records.models import WorkflowRecord
+from workflows.models import WorkflowStep
 
 LAST = 2**62  # behind every key
 RUNS_SHOWN = 20
@@ -17,9 +20,12 @@ WALKS = 500  # whose rows are read at once
 
 
 def runs_of(record: WorkflowRecord) -> list[ExecutionFrame]:
-    """Return the newest walks of the record with their executions. One query, on index frame_by_record."""
+    """Return the newest walks of the record with their executions and what people did about the record in these.
+
+    One query, on index frame_by_record.
+    """
     frames = ExecutionFrame.objects.filter(record=record).select_related("execution", "execution__version")
-    return list(frames.order_by("-pk")[:RUNS_SHOWN])
+    return list(with_actions(frames, record).order_by("-pk")[:RUNS_SHOWN])
 
 
 def walking(record: WorkflowRecord) -> ExecutionFrame:
@@ -36,12 +42,23 @@ def journal_of(record: WorkflowRecord, before: int = LAST) -> QuerySet[Execution
     """Return the journal of the record's newest WALKS walks with frames below `before`, newest row first.
 
     By the key of the rows, not of the frames: an older walk may have newer rows, as it was retried in place. The order
-    is by an expression, as the planner would else walk the primary key of the whole journal. `older` of each row: see
-    `older_walks`. Indexes frame_by_record, journal_one_row_per_attempt.
+    is by an expression, as the planner would else walk the primary key of the whole journal. Indexes frame_by_record,
+    journal_one_row_per_attempt.
+    Each row has its `execution`; `defined` {"name", "type", "options"}, its step in the version that was run, None when
+    there is none; and `older`: see `older_walks`.
     """
     frames = _frames(record, before)
-    rows = ExecutionStep.objects.filter(frame__in=frames[:WALKS])
-    return rows.annotate(place=F("pk") + 0, older=Subquery(frames[WALKS - 1 : WALKS])).order_by("-place")
+    steps = WorkflowStep.objects.filter(version=OuterRef("execution__version"), alias=OuterRef("alias"))
+    defined = Subquery(steps.order_by().values(said=JSONObject(name="name", type="type", options="options")))
+    rows = ExecutionStep.objects.filter(frame__in=frames[:WALKS]).select_related("execution")
+    rows = rows.annotate(place=F("pk") + 0, older=Subquery(frames[WALKS - 1 : WALKS]), defined=defined)
+    return rows.order_by("-place")
+
+
+def storing(record: WorkflowRecord) -> QuerySet[WorkflowStep, str]:
+    """Return the aliases of steps, of any version of the workflow, that store their output on records; for a filter."""
+    steps = WorkflowStep.objects.filter(version__workflow=record.workflow_id, options__store_to_record=True)
+    return steps.values_list("alias", flat=True)
 
 
 def of_record(execution: Execution, record_id: str) -> dict[str, Any]:

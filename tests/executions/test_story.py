@@ -2,10 +2,12 @@
 
 import pytest
 
+from executions.interventions import note
 from executions.models import ExecutionFrame
 from executions.queries import Story, record_story, runs_of, story_pages, walks
 from records.models import ChangeKind, ChangeSource, RecordChange, WorkflowRecord
 from tests.factories import make_execution, make_frame, make_journal_row, make_record, make_user
+from tests.rig.queries import statements
 from workflows.models import Workflow
 from workflows.services import import_workflow
 
@@ -84,6 +86,23 @@ def test_a_story_of_more_walks_than_are_read_at_once_is_told_whole_and_in_order(
 
     assert told == [text for number in range(7, 0, -1) for text in (f"edit {number}", f"check {number}")]
     assert [entry for page in pages(record, "data") for entry in page] == [f"edit {n}" for n in range(7, 0, -1)]
+
+
+@pytest.mark.parametrize("show", ["", "errors", "people", "data"])
+def test_a_story_is_read_by_four_queries_however_long_it_is(workflow, show):
+    record = make_record(workflow)
+    for number in range(30):
+        frame = walk(workflow, record)
+        make_journal_row(frame, "check", status="failed")
+        make_journal_row(frame, "route", attempt=2)
+        edit(workflow, record, f"edit {number}")
+        note(frame.execution, workflow.owner, "retried", "Again.", {"records": [record.record_id]})
+
+    with statements() as asked:
+        story = record_story(record, runs_of(record), show)
+
+    assert len(asked) <= 4
+    assert len(story.entries) >= 20
 
 
 def test_a_page_of_errors_goes_on_past_walks_without_any(workflow, few_at_once):
