@@ -6,7 +6,8 @@ ExecutionError
   PromptNotFound 404 · PromptNotYours 403 · PromptAnswered 409 · PromptClosed 409 · PromptAmbiguous 409
       AnswerInvalid 422 · PromptLinkExpired 410
   PromptFileNotFound 404 · NotificationNotFound 404
-  StepTimedOut · StepInterrupted · PromptTimedOut · ValueTooLarge · IterateStopped · NotAList · NoRecording · WorkerKilled
+  StepTimedOut · StepInterrupted · PromptTimedOut · ValueTooLarge · IterateStopped · NoRecording · WorkerKilled
+  NotAList · NoRecordsNamed · NoItems
       FileNotWritten · MailFailed   (recorded on a step or a record)
   LeaseLost (ours only)
 """
@@ -173,6 +174,21 @@ class NotAList(ExecutionError):
     @property
     def message(self) -> str:
         return f"Iterate {self.alias} goes over a list, but `over` is {self.kind}. Use an expression that gives a list."
+
+
+class NoRecordsNamed(ExecutionError):
+    code = "no_records_named"
+    retryable = False
+
+    alias: str
+    kind: str
+
+    @property
+    def message(self) -> str:
+        return (
+            f"Iterate {self.alias} goes over records, but `over_records` is {self.kind}. "
+            "Use an expression that gives a pattern, a type, an id or a list of ids."
+        )
 
 
 class NoItems(ExecutionError):

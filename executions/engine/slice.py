@@ -11,9 +11,9 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -32,13 +32,15 @@ from executions.engine.frames import Frame, FrameEnd, Recorded
 from executions.engine.iterate import Begin
 from executions.engine.journal import Entry, Journal
 from executions.engine.walk import Attempt, Parked, Services, Walker, fingerprint
-from executions.errors import IterateStopped, NoRecording, NotAList, PromptTimedOut
+from executions.errors import IterateStopped, NoRecording, NoRecordsNamed, NotAList, PromptTimedOut
 from executions.models import Execution
 from executions.nudge import nudge
 from executions.states import FrameStatus, StepStatus, WaitingFor
 from records.creation import create_records
 from workflows.definition.compile import compile_plan
 from workflows.definition.plan import BlockPlan, OnError, Plan, StepPlan
+from workflows.errors import ExpressionFailed
+from workflows.expressions import Expression, RecordView
 from workflows.expressions.failures import kind_of
 from workflows.readers.items import Item, Problem
 
@@ -318,8 +320,9 @@ class EngineServices(Services):
         over = (plan.over or plan.over_records).render(scope)  # type: ignore[union-attr]
         if plan.over is not None and not isinstance(over, list):
             raise NotAList(step.alias, kind_of(over))
-        where = plan.where
-        accepts = None if where is None else (lambda record: where.test({**scope, "current": record}))
+        if plan.over is None and (over == "" or not isinstance(over, str | list)):
+            raise NoRecordsNamed(step.alias, "empty" if over == "" else kind_of(over))
+        accepts = None if plan.where is None else partial(_accepts, plan.where, scope)
         config = jsontools.dumps({"over": over if plan.over_records is not None else f"{len(over)} items"})
         place = (walker.run, attempt.frame, step.alias, attempt.number)
         return Begin(*place, plan, config, over, accepts, self.slice_id, iterate.forgetting(step.blocks[0]))
@@ -355,6 +358,14 @@ class EngineServices(Services):
             create_records, run.workflow_id, items, step.create, execution_id=run.execution_id, alias=step.alias
         )
         return await asyncio.to_thread(_with_own_django_connection, make)
+
+
+def _accepts(where: Expression, scope: Mapping[str, Any], record: RecordView) -> bool:
+    """Whether `where` holds for the record; what fails says for which one."""
+    try:
+        return where.test({**scope, "current": record})
+    except ExpressionFailed as error:
+        raise replace(error, where=f"{error.where}, for {record.record_id}") from None
 
 
 def _prompt(session: Connection, frame_id: int, alias: str, attempt: int) -> Any:

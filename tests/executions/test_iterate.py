@@ -70,6 +70,27 @@ def test_a_failed_record_stops_none_of_the_others_and_says_what_is_missing():
     assert outputs(execution, "summary") == ["2 done, 1 failed"]
 
 
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ('over_records: "{{ none }}"', "`over_records` is empty (null)"),
+        ("over_records: \"{{ '' }}\"", "`over_records` is empty."),
+        ('over_records: "{{ {} }}"', "`over_records` is an object"),
+        ('over_records: email, where: "{{ current.amount > 1 }}"', "config.where, for email_002: `current.amount`"),
+    ],
+)
+def test_an_iterate_that_cannot_choose_says_where_and_walks_nothing(config: str, told: str):
+    workflow = publish(_iterate(config))
+    email(workflow, 1, amount=2)
+    email(workflow, 2)
+
+    execution = run(workflow)
+
+    assert execution.status == "failed"
+    assert told in execution.error["message"]
+    assert set(statuses(workflow).values()) == {"discovered"}
+
+
 def test_a_second_run_over_the_same_records_processes_nothing():
     workflow = publish(CLASSIFY)
     email(workflow, 1, amount=1)
