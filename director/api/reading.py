@@ -85,7 +85,12 @@ def etag(revision: int) -> str:
 
 
 def expected_revision(request: Request) -> int | None:
-    """Return the revision that If-Match demands; None when there is no such header or it is `*`."""
+    """Return the revision that a write demands by If-Match, 0 by `If-None-Match: *` (there is none yet), None for any."""
+    unless = request.headers.get("If-None-Match")
+    if unless is not None:
+        if unless.strip() != "*":
+            raise HeaderInvalid("If-None-Match", "must be * when something is written")
+        return 0
     header = request.headers.get("If-Match", "*").strip()
     if header == "*":
         return None

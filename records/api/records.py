@@ -11,6 +11,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from director.api.errors import BodyInvalid
 from director.api.paging import page_response, position
 from director.api.reading import etag, if_match, is_current, read_body, read_query
 from director.api.schema import page_shape
@@ -104,7 +105,14 @@ class RecordPatchSerializer(PathsSerializer):
 
     status = serializers.ChoiceField(RecordStatus.choices, required=False)
     error_message = serializers.CharField(required=False, allow_blank=True, help_text="With a status.")
-    expected_revision = serializers.IntegerField(required=False, help_text="Refused with 409 at any other revision.")
+    expected_revision = serializers.IntegerField(
+        required=False, min_value=0, help_text="Refused with 409 at any other revision; instead of If-Match."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "error_message" in attrs and "status" not in attrs:
+            raise serializers.ValidationError({"error_message": "Goes with a status only."})
+        return attrs
 
 
 class RecordList(DataView):
@@ -170,7 +178,11 @@ class RecordDetail(DataView):
         asked = read_body(request, RecordPatchSerializer)
         data = self.open_data(request, workflow, reason=asked.get("reason", ""))
         with if_match(request) as expected:
-            record = change(data.records, record_id, asked, asked.get("expected_revision", expected))
+            said = asked.get("expected_revision", expected)
+            if expected is not None and said != expected:
+                detail = "If-Match demands another revision. Say it once."
+                raise BodyInvalid([{"pointer": "/expected_revision", "detail": detail, "code": "invalid"}])
+            record = change(data.records, record_id, asked, said)
         return _answer(request, record, Selection())
 
     @extend_schema(operation_id="delete_record", parameters=[IF_MATCH, ReasonQuery], responses={204: None})

@@ -56,6 +56,31 @@ def test_a_variable_is_set_only_as_it_was_seen(people: Personas) -> None:
     assert people.owner.get(f"{people.url}/variables/rate", headers={"If-None-Match": seen}).status_code == 200
 
 
+def test_a_variable_is_made_only_where_there_is_none(people: Personas) -> None:
+    assert put(people, "rate", value=1, headers={"If-None-Match": "*"}).status_code == 201
+    assert put(people, "rate", value=2, headers={"If-None-Match": "*"}).status_code == 412
+    assert put(people, "rate", value=2, headers={"If-None-Match": '"1"'}).json()["code"] == "header_invalid"
+    assert WorkflowVariable.objects.get().value == 1
+
+
+def test_who_may_not_see_a_secret_cannot_have_it_shown_by_calling_it_harmless(people: Personas) -> None:
+    put(people, "crm_token", value="s3cr3t-42")
+
+    refused = people.mate.patch(f"{people.url}/variables/crm_token", {"sensitive": False}, format="json")
+    done = people.owner.patch(f"{people.url}/variables/crm_token", {"sensitive": False}, format="json")
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "reveal_refused")
+    assert "s3cr3t-42" not in refused.content.decode()
+    assert done.json()["value"] == "s3cr3t-42"
+
+
+def test_a_patch_that_says_nothing_is_refused(people: Personas) -> None:
+    put(people, "rate", value=1)
+
+    assert people.owner.patch(f"{people.url}/variables/rate", {}, format="json").status_code == 422
+    assert WorkflowVariable.objects.get().revision == 1
+
+
 def test_variables_are_listed_as_json_and_as_text(people: Personas) -> None:
     for key, value in {"api_key": "hunter2hunter2", "rate": 1, "note": "x" * 300}.items():
         put(people, key, value=value)
@@ -70,6 +95,8 @@ def test_variables_are_listed_as_json_and_as_text(people: Personas) -> None:
     assert "302 characters" in text.content.decode()
     assert "hunter2" not in text.content.decode() + str(listed)
     assert people.owner.get(f"{people.url}/variables", {"pattern": "r*"}).json()["results"][0]["key"] == "rate"
+    one = people.owner.get(f"{people.url}/variables", {"format": "text", "q": "rat"})
+    assert one.content.decode() == "rate = 1\n"
 
 
 def test_everything_is_shown_counted_and_cleared_together(people: Personas) -> None:

@@ -152,6 +152,12 @@ def test_a_patch_is_refused_where_another_was_quicker(people: Personas, emails: 
     assert won["ETag"] != seen["ETag"]
     assert (by_header.status_code, by_header.json()["code"]) == (412, "version_changed")
     assert (by_body.status_code, by_body.json()["code"]) == (409, "record_changed")
+    both = people.mate.patch(
+        url, {"set": {"vars.kind": "lead"}, "expected_revision": 2}, format="json", headers={"If-Match": seen["ETag"]}
+    )
+    assert (both.status_code, both.json()["errors"][0]["pointer"]) == (422, "/expected_revision")
+    unless_any = people.mate.delete(url, headers={"If-None-Match": "*"})
+    assert unless_any.status_code == 412
     assert deleted.status_code == 412
     assert people.owner.get(url).json()["data"]["vars"]["kind"] == "invoice"
 
@@ -166,6 +172,7 @@ def test_a_patch_is_refused_where_another_was_quicker(people: Personas, emails: 
         ({"set": {"vars.text": "a\u0000b"}}, 422, "value_invalid"),
         ({"set": {"vars.text": "x" * 1_100_000}}, 422, "record_too_large"),
         ({"set": {"vars.kind": "ok"}, "status": "processing"}, 409, "move_refused"),
+        ({"error_message": "by phone"}, 422, "body_invalid"),
     ],
 )
 def test_a_patch_that_cannot_be_done_changes_nothing(
