@@ -4,7 +4,8 @@ import pytest
 
 from records.filters import read_filter
 from records.services import WorkflowData
-from tests.executions.running import publish, run
+from tests.executions.running import outputs, publish, run
+from workflows.errors import DefinitionInvalid
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,6 +25,16 @@ steps:
       - {alias: code, type: set, config: {value: "hunter2{{ current.subject }}"}, store_to_record: true, as: fields.password}
       - {alias: note, type: set, config: {value: "aside"}, store_to_record: true}
 """
+NAMING = f"""{FLOW}
+  - alias: both
+    type: code
+    config:
+      source: |
+        def main(records):
+            first, second = records["email_001"], records.get("email_002")
+            return [first["fields"]["subject"], second["fields"]["desk"], records.get("nobody")]
+"""
+
 MAKE = """
 director: 1
 name: Made
@@ -71,3 +82,18 @@ def test_what_is_neither_a_list_nor_an_object_makes_no_record(value):
     assert execution.status == "failed"
     assert execution.error["code"] == "no_items"
     assert "Step make is to make records" in execution.error["message"]
+
+
+def test_code_gets_the_records_that_it_names_as_they_are_when_it_runs():
+    workflow = publish(NAMING)
+
+    execution = run(workflow)
+
+    assert outputs(execution, "both") == [["One", "desk Two", None]]
+
+
+def test_code_that_takes_records_but_names_none_is_refused():
+    with pytest.raises(DefinitionInvalid, match="main takes `records` but names none of them"):
+        publish(
+            MAKE.replace("type: set, config: {value: VALUE}", "type: code, config: {source: 'def main(records): pass'}")
+        )

@@ -225,4 +225,5 @@ def _record_ids(step: StepPlan) -> frozenset[str]:
     templates = [step.config, *step.compiled.values(), step.when, step.pause_when, *step.heads]
     templates += [iterate.over, iterate.over_records] if iterate else []
     templates += [step.create.id_pattern] if step.create else []
-    return frozenset[str]().union(*(template.record_ids for template in templates if template))
+    read = step.type.record_ids(step.raw_config)
+    return read.union(*(template.record_ids for template in templates if template))

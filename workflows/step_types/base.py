@@ -158,6 +158,10 @@ class StepType:
         """Names of the scope that `run` reads beyond those in the config's templates."""
         return frozenset()
 
+    def record_ids(self, config: Mapping[str, Any]) -> frozenset[str]:
+        """Ids of the records that `run` reads as `records`, beyond those in the config's templates."""
+        return frozenset()
+
     def summary(self, config: Mapping[str, Any]) -> str:
         """One line for the step's card, such as "4 at a time"."""
         return ""

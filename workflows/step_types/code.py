@@ -13,15 +13,17 @@ from workflows.step_types.starlark import CodeFailed, compile_source, run
 
 MAX_SOURCE = 100_000  # characters
 LIST = "items"  # what `over` is called in the code
+RECORDS = "records"  # those that are named in the code, by id
 
 
 class Code(StepType):
     """Calls `main`; the names of its parameters say what it is given: `def main(current, extract):`.
 
     A parameter may be any name that templates know at that place: current, outer, item, index, trigger, execution, the
-    alias of a step before, a variable; with `over`, `items` is that list, and main is called once with all of it. What
-    it returns is the step's output. A parameter with a default keeps it where the name has no value, as that of a step
-    in a branch that was not taken.
+    alias of a step before, a variable; with `over`, `items` is that list, and main is called once with all of it. With
+    `records` it gets the records that it names by their ids: `records["order-17"]`, `records.get("order-17")`. What it
+    returns is the step's output. A parameter with a default keeps it where the name has no value, as that of a step in
+    a branch that was not taken.
     """
 
     name = "code"
@@ -65,6 +67,8 @@ class Code(StepType):
             return
         if LIST in wanted and "over" not in config:
             yield "source", f"main takes `{LIST}`, which is there only with `over`"
+        if RECORDS in wanted and not records_named(source):
+            yield "source", "main takes `records` but names none of them; write which one: `records['order-17']`"
 
     def names(self, config: Mapping[str, Any]) -> frozenset[str]:
         source = config.get("source")
@@ -74,20 +78,27 @@ class Code(StepType):
             return frozenset()
         return frozenset(wanted) - {LIST}
 
+    def record_ids(self, config: Mapping[str, Any]) -> frozenset[str]:
+        return records_named(config["source"]) if RECORDS in self.names(config) else frozenset()
+
     def summary(self, config: Mapping[str, Any]) -> str:
         return "Once over a list" if "over" in config else ""
 
 
-@lru_cache(maxsize=512)
-def _signature(source: str) -> ast.arguments:
-    """Return the parameters of `main`. Starlark's grammar is within Python's, so Python's parser finds it."""
+def _parsed(source: str) -> ast.Module:
+    """Return the code as a tree. Starlark's grammar is within Python's, so Python's parser reads it."""
     try:
-        tree = ast.parse(source)
+        return ast.parse(source)
     except SyntaxError as error:
         raise CodeFailed((error.msg or "it cannot be read").rstrip("."), error.lineno) from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise CodeFailed(f"it cannot be read ({error})") from None
-    for statement in tree.body:
+
+
+@lru_cache(maxsize=512)
+def _signature(source: str) -> ast.arguments:
+    """Return the parameters of `main`."""
+    for statement in _parsed(source).body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "main":
             if statement.args.vararg or statement.args.kwarg:
                 raise CodeFailed("main names what it takes; it cannot take * or **", statement.lineno)
@@ -108,6 +119,18 @@ def _optional(source: str) -> frozenset[str]:
     with_default = placed[len(placed) - len(found.defaults) :]
     named = [one for one, default in zip(found.kwonlyargs, found.kw_defaults, strict=True) if default is not None]
     return frozenset(parameter.arg for parameter in (*with_default, *named))
+
+
+def records_named(source: str) -> frozenset[str]:
+    """Return the ids that stand in the code as `records["..."]` or `records.get("...")`."""
+    keys = []
+    for node in ast.walk(_parsed(source)):
+        match node:
+            case ast.Subscript(value=ast.Name(id="records"), slice=key):
+                keys.append(key)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="records"), attr="get"), args=[key, *_]):
+                keys.append(key)
+    return frozenset(key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str))
 
 
 def _arguments(call: StepCall) -> dict[str, Any]:
