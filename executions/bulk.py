@@ -9,7 +9,6 @@ sums are one transaction. So a worker that is killed loses nothing and repeats n
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,6 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, QuerySet
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from director.errors import DirectorError
@@ -28,7 +26,7 @@ from executions.models import Execution, ExecutionBulk, ExecutionBulkItem, Execu
 from executions.refusals import ExecutionBulkGrown, ExecutionBulkNotFound, ExecutionBulkTooLarge
 from executions.replay.services import Choice, Request, replay
 from executions.states import EXECUTION_TERMINAL
-from records.nudge import SLICE_SECONDS, STALLED_AFTER, nudge, nudge_on_commit
+from records.background import SLICE_SECONDS, keep_at, nudge_on_commit, take_up
 
 TASK = "executions.run_bulk"
 MAX_EXECUTIONS = 100_000
@@ -93,11 +91,11 @@ def start(
 
 
 @transaction.atomic
-def stop(bulk: ExecutionBulk) -> ExecutionBulk:
-    """Leave what is not done yet as it is: each says so. What was done stays done."""
-    locked = ExecutionBulk.objects.select_for_update(no_key=True).get(pk=bulk.pk)
+def stop(bulk_id: UUID, why: str = STOPPED) -> ExecutionBulk:
+    """Leave what is not done yet as it is: each says why. What was done stays done."""
+    locked = ExecutionBulk.objects.select_for_update(no_key=True).get(pk=bulk_id)
     if locked.finished_at is None:
-        locked.refused += locked.items.filter(outcome="").update(outcome=REFUSED, reason=STOPPED)
+        locked.refused += locked.items.filter(outcome="").update(outcome=REFUSED, reason=why)
         locked.finished_at = timezone.now()
         locked.save(update_fields=["refused", "finished_at"])
     return locked
@@ -113,11 +111,7 @@ def get_bulk_for(user: Any, bulk_id: UUID) -> ExecutionBulk:
 
 def run(bulk_id: UUID, *, seconds: float = SLICE_SECONDS) -> bool:
     """Work on the operation for some seconds; return whether there is more to do."""
-    deadline = time.monotonic() + seconds
-    while work_on(bulk_id):
-        if time.monotonic() > deadline:
-            return True
-    return False
+    return keep_at(work_on, bulk_id, seconds)
 
 
 @transaction.atomic
@@ -148,12 +142,7 @@ def work_on(bulk_id: UUID) -> bool:
 
 def resume_stalled() -> int:
     """Ask for work on operations that nobody has worked on for a while; return how many. Called by the sweep."""
-    stalled = ExecutionBulk.objects.filter(finished_at=None, worked_at__lt=Now() - STALLED_AFTER)
-    bulks = list(stalled.values_list("pk", flat=True))
-    ExecutionBulk.objects.filter(pk__in=bulks).update(worked_at=Now())
-    for bulk in bulks:
-        nudge(TASK, bulk)
-    return len(bulks)
+    return take_up(TASK, ExecutionBulk.objects.filter(finished_at=None))
 
 
 def _do(bulk: ExecutionBulk, item: ExecutionBulkItem) -> None:

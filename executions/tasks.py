@@ -16,7 +16,7 @@ from executions.errors import LeaseLost
 from executions.nudge import nudge
 from executions.prompts import due as prompt_due
 from executions.prompts import mails as prompt_mails
-from records.nudge import nudge as ask_again
+from records import background
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +67,4 @@ def remove_expired() -> None:
 @shared_task(name=bulk.TASK)
 def run_bulk(bulk_id: str) -> None:
     """Work on a bulk operation for some seconds; ask for another go when there is more to do."""
-    try:
-        more = bulk.run(UUID(bulk_id))
-    except (psycopg.OperationalError, OperationalError) as error:
-        logger.warning("the database went away (%s); the sweep takes it up again", error)
-        close_old_connections()
-    else:
-        if more:
-            ask_again(bulk.TASK, UUID(bulk_id))
+    background.work(bulk.TASK, bulk.run, bulk.stop, UUID(bulk_id))

@@ -8,8 +8,6 @@ anything; what others do to the records meanwhile shows as outcomes (refused, mi
 
 from __future__ import annotations
 
-import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,17 +20,15 @@ from django.db.models.functions import Now
 from director.growth import has_grown
 from director.jsontools import dumps
 from records import filters, queries
+from records.background import SLICE_SECONDS, keep_at, nudge_on_commit, take_up
 from records.changes import Changes, Outcome, check_operations
 from records.errors import BulkGrown, BulkInvalid, BulkNotFound, BulkOver
 from records.filters import RecordFilter
 from records.history import Origin
 from records.models import BulkKind, BulkOperation, BulkOutcomeKind, BulkStatus, ChangeSource
-from records.nudge import SLICE_SECONDS, STALLED_AFTER, nudge, nudge_on_commit
 from records.signals import announce_many
 from records.states import HELD, RecordStatus, may_move
 from workflows.models import Workflow
-
-logger = logging.getLogger(__name__)
 
 BATCH = 1_000  # records in one transaction: a worker's commit never waits longer for them than that takes
 TASK = "records.run_bulk"
@@ -127,11 +123,7 @@ def get_operation(workflow: Workflow, operation_id: UUID) -> BulkOperation:
 
 def run(operation_id: UUID, *, seconds: float = SLICE_SECONDS) -> bool:
     """Work on the operation for some seconds; return whether there is more to do."""
-    deadline = time.monotonic() + seconds
-    while work_on(operation_id):
-        if time.monotonic() > deadline:
-            return True
-    return False
+    return keep_at(work_on, operation_id, seconds)
 
 
 @transaction.atomic
@@ -157,13 +149,7 @@ def work_on(operation_id: UUID) -> bool:
 
 def resume_stalled() -> int:
     """Ask for work on operations that nobody has worked on for a while; return how many. Called by beat."""
-    stalled = BulkOperation.objects.filter(status__in=OPEN, worked_at__lt=Now() - STALLED_AFTER)
-    operations = list(stalled.values_list("pk", flat=True))
-    BulkOperation.objects.filter(pk__in=operations).update(worked_at=Now())
-    for operation in operations:
-        logger.info("taking a bulk operation up again", extra={"operation_id": str(operation)})
-        nudge(TASK, operation)
-    return len(operations)
+    return take_up(TASK, BulkOperation.objects.filter(status__in=OPEN))
 
 
 def fail(operation_id: UUID, error: str) -> None:

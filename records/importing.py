@@ -7,7 +7,6 @@ on neither repeats nor leaves out a row.
 
 from __future__ import annotations
 
-import logging
 import tempfile
 import time
 from collections import defaultdict
@@ -20,10 +19,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from director.errors import DirectorError
 from django.db import transaction
 from django.db.models.functions import Now
-
-from director.errors import DirectorError
+from records.background import SLICE_SECONDS, nudge_on_commit, take_up
 from records.creation import OUTCOMES, Tally
 from records.creator import Creator
 from records.errors import ImportInvalid, ImportNotFound, ImportOver
@@ -31,14 +30,11 @@ from records.history import Origin
 from records.identity import NewRecord
 from records.mapping import Mapper, is_export
 from records.models import ChangeSource, ImportStatus, RecordImport, RecordImportPart, WorkflowRecord
-from records.nudge import SLICE_SECONDS, STALLED_AFTER, nudge, nudge_on_commit
 from records.signals import announce_many
 from workflows.definition.plan import CreateRecords, OnExisting
 from workflows.expressions import compile_template
 from workflows.models import Workflow
 from workflows.readers import Item, Problem, read_csv, read_json
-
-logger = logging.getLogger(__name__)
 
 TASK = "records.run_import"
 MAX_BYTES = 512 * 1024 * 1024
@@ -197,13 +193,7 @@ def resume_stalled() -> int:
     """Ask for work on imports that nobody has worked on for a while, return how many; forget unconfirmed uploads."""
     expired = RecordImport.objects.filter(status=ImportStatus.UPLOADED, worked_at__lt=Now() - KEPT_UNCONFIRMED)
     expired.delete()
-    stalled = RecordImport.objects.filter(status__in=OPEN, worked_at__lt=Now() - STALLED_AFTER)
-    imports = list(stalled.values_list("pk", flat=True))
-    RecordImport.objects.filter(pk__in=imports).update(worked_at=Now())
-    for import_id in imports:
-        logger.info("taking an import up again", extra={"import_id": str(import_id)})
-        nudge(TASK, import_id)
-    return len(imports)
+    return take_up(TASK, RecordImport.objects.filter(status__in=OPEN))
 
 
 class _Work:

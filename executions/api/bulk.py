@@ -129,7 +129,7 @@ class ExecutionBulkStop(APIView):
     @extend_schema(operation_id="stop_execution_bulk", request=None, responses=ExecutionBulkSerializer)
     def post(self, request: Request, operation: UUID) -> Response:
         """Leave the executions that it has not come to as they are; what was done stays done."""
-        stopped = bulk.stop(bulk.get_bulk_for(request.user, operation))
+        stopped = bulk.stop(bulk.get_bulk_for(request.user, operation).pk)
         return Response(ExecutionBulkSerializer(stopped, context={"request": request}).data)
 
 

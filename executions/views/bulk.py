@@ -138,7 +138,7 @@ def execution_bulk_page(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def execution_bulk_stop(request: HttpRequest, pk: UUID) -> HttpResponse:
-    bulk.stop(bulk.get_bulk_for(request.user, pk))
+    bulk.stop(bulk.get_bulk_for(request.user, pk).pk)
     messages.success(request, "It is stopped: what was done stays done.")
     return redirect("execution_bulk_page", pk=pk)
 
