@@ -50,6 +50,21 @@ class FlowStep:
         return self.family == LOOP
 
     @property
+    def waits(self) -> bool:
+        """Whether it waits for a person or a moment, so that the time it took itself tells nothing."""
+        return self.family in ("human", "time")
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What its config says in several lines, such as source code: shown as it was written, not as JSON."""
+        return {key: value for key, value in self.config.items() if isinstance(value, str) and "\n" in value}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The rest of its config."""
+        return {key: value for key, value in self.config.items() if key not in self.texts}
+
+    @property
     def extras(self) -> dict[str, Any]:
         """What it says beside its config and the heads of its own blocks: when, retry, create_records, ..."""
         return {key: value for key, value in self.options.items() if key in OPTIONS}

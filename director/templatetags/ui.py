@@ -1,6 +1,7 @@
 """The small parts that every page is made of: icons, status pills, stack bars, times and numbers in words."""
 
 import math
+import re
 from collections.abc import Mapping, Sized
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -9,7 +10,7 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from director import json_view
@@ -55,6 +56,8 @@ TRIGGERS = {
     TriggerType.RETRY: ("repeat", "Retry"),
     TriggerType.REPLAY: ("repeat", "Replay"),
 }
+
+CODE = re.compile(r"`([^`\n]+)`")
 
 MISSING_ICON = '<path d="M12 12m-9 0a9 9 0 1 0 18 0a9 9 0 1 0 -18 0" />'
 
@@ -221,8 +224,11 @@ def number(value: float | None) -> str:
 
 @register.filter
 def short(count: int) -> str:
-    """A count for a small place: 34, 999+."""
-    return str(count) if count < 1000 else "999+"
+    """A count for a small place, rounded down: 34, 1.9k, 12k, 3M."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if count >= size:
+            return f"{count * 10 // size / 10:g}{unit}" if count < 10 * size else f"{count // size}{unit}"
+    return str(count)
 
 
 @register.filter
@@ -273,6 +279,12 @@ def trigger(execution: Execution) -> tuple[str, str]:
     """The icon of what started the execution, and in words what or who it was."""
     icon_name, said = TRIGGERS[TriggerType(execution.trigger_type)]
     return icon_name, f"{said}, {person(execution.started_by)}" if execution.started_by else said
+
+
+@register.filter
+def prose(text: str) -> SafeString:
+    """What an error says; the parts of it between backticks are shown as code."""
+    return mark_safe(CODE.sub(r"<code>\1</code>", conditional_escape(text)))  # noqa: S308 - escaped
 
 
 @register.simple_tag

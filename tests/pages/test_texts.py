@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from director import json_view
+from director.templatetags.ui import prose, short
 from executions.models import Execution
 from records.models import WorkflowRecord
 from tests.factories import keep_counts, make_execution, make_frame, make_record, make_user
@@ -392,3 +393,22 @@ def test_walks_of_deleted_records_do_not_break_the_table(world: World):
     page = text(world.owner.get(f"/executions/{world.execution.number}/"))
 
     assert "Record was deleted" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("`current.x` is not known", "<code>current.x</code> is not known"),
+        ("5` wide <b>", "5` wide &lt;b&gt;"),
+        ("`<i>`", "<code>&lt;i&gt;</code>"),
+    ],
+)
+def test_what_stands_between_backticks_in_an_error_is_shown_as_code(text, shown):
+    assert prose(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(999, "999"), (1_005, "1k"), (1_999, "1.9k"), (12_900, "12k"), (3_200_000, "3.2M")]
+)
+def test_a_large_count_is_short_and_never_more_than_it_is(count, shown):
+    assert short(count) == shown
