@@ -119,7 +119,7 @@ def test_import_workflow_publishes_and_says_when_nothing_has_changed(tmp_path):
 
     assert said(*command).startswith("Published Touch all, version 1")
     assert said(*command).startswith("Unchanged: Touch all, version 1")
-    with pytest.raises(CommandError, match='no user "ownr".*owner'):
+    with pytest.raises(CommandError, match=r'no user "ownr".*owner'):
         said(*command[:-1], "ownr")
 
 
