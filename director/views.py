@@ -24,6 +24,8 @@ from executions.queries.prompts import waiting_longest
 from records import queries
 from records.filters import RecordFilter
 from records.page_queries import failure_causes, workflow_ids
+from records.secrets import secrets_of_records
+from records.titles import shown_title
 from workflows.models import Workflow
 
 CAUSES_SHOWN = 5
@@ -124,9 +126,10 @@ def _things(user: Any, text: str) -> Iterator[Found]:
             yield Found("Executions", "activity", f"#{one.number}", one.workflow.name, _execution_url(one))
     narrow = RecordFilter(pattern=f"{text}*")
     records = queries.records_page(workflow_ids(user), narrow, order="record_id", size=FOUND_OF_EACH, whole=False)
+    secrets = secrets_of_records(records.rows)
     for record in records.rows:
-        url = reverse("record_page", args=[record.id])
-        yield Found("Records", "database", record.record_id, record.title, url, is_code=True)
+        title, url = shown_title(record.title, secrets[record.pk]), reverse("record_page", args=[record.pk])
+        yield Found("Records", "database", record.record_id, title, url, is_code=True)
 
 
 def _workflow_url(workflow: Workflow) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -19,9 +19,9 @@ from records import queries
 from records.cells import MISSING, cell_of
 from records.errors import ExportTooWide
 from records.filters import RecordFilter, conditions
-from records.masking import mask_tree
 from records.models import WorkflowRecord
 from records.patches import BUCKETS, Path, format_path, look_up, parse_path
+from records.secrets import secrets_of
 
 ABOUT = ("record_id", "record_type", "source_key", "status", "error_message")
 TIMES = ("created_at", "updated_at")
@@ -36,11 +36,13 @@ WHERE {where} AND jsonb_typeof(r.data -> bucket) = 'object' ORDER BY 1, 2 LIMIT 
 """
 
 
+# What a record's data is in the file.
+Shown = Callable[[Any], Any]
+
+
 def export_json_lines(workflow: UUID, narrow: RecordFilter, *, reveal: bool = False) -> Iterator[bytes]:
     """Yield the records as JSON Lines. reveal: with the secrets among the data, for those who may see them."""
-    records = queries.iterate(workflow, narrow)
-    while chunk := list(islice(records, CHUNK)):
-        yield b"".join(dumps(_as_object(record, reveal=reveal)) + b"\n" for record in chunk)
+    return _json_lines(queries.iterate(workflow, narrow), _shown(workflow, reveal=reveal))
 
 
 def export_csv(
@@ -53,15 +55,24 @@ def export_csv(
     """
     names = list(columns) or [*ABOUT, *_data_columns(workflow, narrow)]
     paths = {name: parse_path(name) for name in names if name not in (*ABOUT, *TIMES)}
-    return _csv(queries.iterate(workflow, narrow), names, paths, reveal=reveal)
+    return _csv(queries.iterate(workflow, narrow), names, paths, _shown(workflow, reveal=reveal))
+
+
+def _shown(workflow: UUID, *, reveal: bool) -> Shown:
+    return (lambda data: data) if reveal else secrets_of(workflow).shown
+
+
+def _json_lines(records: Iterator[WorkflowRecord], shown: Shown) -> Iterator[bytes]:
+    while chunk := list(islice(records, CHUNK)):
+        yield b"".join(dumps(_as_object(record, shown(record.data))) + b"\n" for record in chunk)
 
 
 def _csv(
-    records: Iterator[WorkflowRecord], names: Sequence[str], paths: dict[str, Path], *, reveal: bool
+    records: Iterator[WorkflowRecord], names: Sequence[str], paths: dict[str, Path], shown: Shown
 ) -> Iterator[bytes]:
     yield (BOM + _lines([names])).encode()
     while chunk := list(islice(records, CHUNK)):
-        yield _lines(_row(record, names, paths, reveal=reveal) for record in chunk).encode()
+        yield _lines(_row(record, shown(record.data), names, paths) for record in chunk).encode()
 
 
 def _lines(rows: Any) -> str:
@@ -70,8 +81,7 @@ def _lines(rows: Any) -> str:
     return text.getvalue()
 
 
-def _row(record: WorkflowRecord, names: Sequence[str], paths: dict[str, Path], *, reveal: bool) -> Iterator[str]:
-    data = record.data if reveal else mask_tree(record.data)
+def _row(record: WorkflowRecord, data: Any, names: Sequence[str], paths: dict[str, Path]) -> Iterator[str]:
     for name in names:
         if name in paths:
             yield cell_of(look_up(data, paths[name], MISSING))
@@ -81,8 +91,7 @@ def _row(record: WorkflowRecord, names: Sequence[str], paths: dict[str, Path], *
             yield cell_of(getattr(record, name) or MISSING)
 
 
-def _as_object(record: WorkflowRecord, *, reveal: bool) -> dict[str, Any]:
-    data = record.data if reveal else mask_tree(record.data)
+def _as_object(record: WorkflowRecord, data: Any) -> dict[str, Any]:
     about = {name: getattr(record, name) for name in (*ABOUT, *TIMES)}
     return {**about, **{bucket: data.get(bucket, {}) for bucket in BUCKETS}}
 

@@ -66,6 +66,7 @@ class NewRecord:
     status: str = RecordStatus.DISCOVERED
     error: str = ""
     invalid: bool = False  # its fields break a schema
+    masked: tuple[str, str] | None = None  # what was left out of it, since it was only known by its mask
     words: str = ""  # that its fields are found by
     item: Mapping[str, Any] = field(default_factory=dict)
     form: Numbered | None = None  # of its id, where that is a number

@@ -85,7 +85,11 @@ def check_path(keys: Sequence[Key], text: str | None = None) -> Path:
 def check_unmasked(value: Any, path: Path = ()) -> None:
     """Raise ValueInvalid where a mask that a person was shown would be stored as if it were the secret."""
     for masked in masked_paths(value, path):
-        raise ValueInvalid(format_path(masked), "is a mask, not a value; write the value itself, or leave it out")
+        raise mask_refused(masked)
+
+
+def mask_refused(path: Iterable[Key]) -> ValueInvalid:
+    return ValueInvalid(format_path(path), "is a mask, not a value; write the value itself, or leave it out")
 
 
 def format_path(keys: Iterable[Key]) -> str:

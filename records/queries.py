@@ -22,6 +22,7 @@ from records.errors import CursorInvalid, FilterInvalid
 from records.filters import RecordFilter, conditions
 from records.models import RecordCount, WorkflowRecord
 from records.patches import Path
+from records.secrets import MAYBE_SQL
 from records.titles import TITLE_SQL
 
 PAGE_SIZE = 50
@@ -94,10 +95,11 @@ def records_page(
 ) -> paging.Page[WorkflowRecord]:
     """Return a page of the workflows' records.
 
-    order: a key of ORDERS. whole: with `data`; without, rows have `title` and `picked` (the values at the picked paths)
-    and their data is only fetched when it is asked for. few: the records of these statuses are so few that they are
-    best sorted; the planner's statistics lag behind a bulk operation, and it would look through the whole index of the
-    order for records that are gone. Tests of fields need a single workflow. At most 2 queries.
+    order: a key of ORDERS. whole: with `data`; without, rows have `title`, `picked` (the values at the picked paths) and
+    `maybe_secret` (to mask these, see `secrets_of_records`), and their data is only fetched when it is asked for. few:
+    the records of these statuses are so few that they are best sorted; the planner's statistics lag behind a bulk
+    operation, and it would look through the whole index of the order for records that are gone. Tests of fields need a
+    single workflow. At most 2 queries.
     Raises FilterInvalid, CursorInvalid.
     """
     if order not in ORDERS:
@@ -198,6 +200,7 @@ class _Listing:
         rows = list(WorkflowRecord.objects.raw(statement, self.values))
         for row in rows:
             row.picked = loads(getattr(row, "picked", "[]"))
+            row.maybe_secret = loads(getattr(row, "maybe_secret", None) or "null")
         return rows
 
     def going_on(self, page: paging.Page[WorkflowRecord]) -> paging.Page[WorkflowRecord]:
@@ -234,7 +237,7 @@ def _columns(whole: bool, picked: Sequence[Path]) -> str:
     title = (
         f"coalesce(r.data #>> string_to_array(nullif(t.title, ''), '.'), {TITLE_SQL.format(data='r.data')}) AS title"
     )
-    columns = [COLUMNS, title, *(["r.data"] if whole else [])]
+    columns = [COLUMNS, title, "r.data" if whole else f"{MAYBE_SQL.format(data='r.data')} AS maybe_secret"]
     if picked:
         paths = ", ".join(f"r.data #> %(picked{place})s::text[]" for place in range(len(picked)))
         columns.append(f"jsonb_build_array({paths}) AS picked")

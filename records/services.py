@@ -8,6 +8,7 @@ data.variables.set("min_confidence", 0.8)
 from __future__ import annotations
 
 from collections import Counter
+from functools import cached_property
 from typing import Any
 
 from django.db.models import QuerySet
@@ -17,10 +18,10 @@ from records.errors import BucketInvalid
 from records.filters import RecordFilter
 from records.history import Origin
 from records.iterates import PREFIX
-from records.masking import mask_tree
 from records.models import ChangeSource, WorkflowRecord, WorkflowVariable
 from records.patterns import ANY
 from records.records import Records
+from records.secrets import Secrets, secrets_of_workflow
 from records.variables import Variables
 from workflows.models import Workflow, WorkflowStep
 
@@ -41,6 +42,11 @@ class WorkflowData:
         self.variables = Variables(workflow, self.origin)
         self.records = Records(workflow, self.origin)
 
+    @cached_property
+    def secrets(self) -> Secrets:
+        """What is not shown of the workflow's data, beside each record's own secrets. One query at most."""
+        return secrets_of_workflow(self.workflow)
+
     def data(
         self, bucket: str = "all", pattern: str = ANY, *, metadata: bool = False, cursor: str = "", size: int = 100
     ) -> dict[str, Any]:
@@ -48,18 +54,18 @@ class WorkflowData:
 
         bucket: all, global (variables), records, or the id of one record. pattern: of keys and ids. metadata: each
         value is an object with what is known about it (status, type, revision, times, ...). Records come a page at a
-        time; `next` is empty after the last. At most 3 queries. Raises BucketInvalid.
+        time; `next` is empty after the last. At most 4 queries. Raises BucketInvalid.
         """
         found: dict[str, Any] = {}
         if bucket in ("all", "global") and not cursor:
             rows = self.variables.query(pattern)[:MAX_VARIABLES]
-            found["variables"] = {row.key: _variable(row, metadata=metadata) for row in rows}
+            found["variables"] = {row.key: _variable(row, self.secrets, metadata=metadata) for row in rows}
         if bucket in ("all", "records"):
             narrow = RecordFilter(pattern=pattern)
             page = self.records.query(narrow, order="record_id", cursor=cursor, size=size)
-            return {**found, "records": _records(page.rows, metadata=metadata), "next": page.next}
+            return {**found, "records": _records(page.rows, self.secrets, metadata=metadata), "next": page.next}
         if bucket != "global":
-            found["records"] = _records([self._record(bucket)], metadata=metadata)
+            found["records"] = _records([self._record(bucket)], self.secrets, metadata=metadata)
         return {**found, "next": ""}
 
     def stats(self) -> dict[str, Any]:
@@ -112,11 +118,12 @@ def _kind(key: str, aliases: set[str]) -> str:
     return "node" if key.split(".", 1)[0] in aliases else "custom"
 
 
-def _variable(row: WorkflowVariable, *, metadata: bool) -> Any:
+def _variable(row: WorkflowVariable, secrets: Secrets, *, metadata: bool) -> Any:
+    value = secrets.hide_values(row.shown)
     if not metadata:
-        return row.shown
+        return value
     return {
-        "value": row.shown,
+        "value": value,
         "schema": row.schema,
         "sensitive": row.is_sensitive,
         "reason": row.reason,
@@ -126,12 +133,12 @@ def _variable(row: WorkflowVariable, *, metadata: bool) -> Any:
     }
 
 
-def _records(rows: list[WorkflowRecord], *, metadata: bool) -> dict[str, Any]:
-    return {row.record_id: _record(row, metadata=metadata) for row in rows}
+def _records(rows: list[WorkflowRecord], secrets: Secrets, *, metadata: bool) -> dict[str, Any]:
+    return {row.record_id: _record(row, secrets, metadata=metadata) for row in rows}
 
 
-def _record(row: WorkflowRecord, *, metadata: bool) -> Any:
-    data = mask_tree(row.data)
+def _record(row: WorkflowRecord, secrets: Secrets, *, metadata: bool) -> Any:
+    data = secrets.shown(row.data)
     if not metadata:
         return data
     return {

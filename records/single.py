@@ -10,7 +10,7 @@ from director.jsontools import loads
 from records.changes import Changes, Row
 from records.creator import Creator, Written
 from records.identity import NewRecord
-from records.patches import BUCKETS, set_at
+from records.patches import BUCKETS, mask_refused, set_at
 from workflows.definition.plan import OnInvalid
 
 MEET = """
@@ -51,6 +51,8 @@ class SingleCreator(Creator):
         record_type, row = self._look(item)
         self.checked(item.record)
         if row is None:
+            if item.record.masked:
+                raise mask_refused(item.record.masked)
             self._insert([item])
             if not item.outcome:
                 raise Overtaken

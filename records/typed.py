@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from director.jsontools import ValueInvalid, dumps, loads
-from records.masking import MASK, is_sensitive
+from records.masking import MASK, is_masked, is_sensitive
 from records.patches import Path, format_path
 
 KINDS = (
@@ -71,8 +71,8 @@ def with_secrets(value: Any, standing: Any, path: Path) -> Any:
     """
     if value == MASK and any(is_sensitive(str(key)) for key in path) and standing is not None:
         return standing
-    if isinstance(value, str) and MASK in value:
-        if isinstance(standing, str) and _is_masked(value, standing):
+    if is_masked(value):
+        if isinstance(standing, str) and _is_shown_of(value, standing):
             return standing
         raise ValueInvalid(format_path(path), "is a mask, not a value; write the value itself, or leave it as it is")
     if isinstance(value, dict):
@@ -84,7 +84,7 @@ def with_secrets(value: Any, standing: Any, path: Path) -> Any:
     return value
 
 
-def _is_masked(shown: str, standing: str) -> bool:
+def _is_shown_of(shown: str, standing: str) -> bool:
     """Whether a text with masks in it may be what was shown of the standing one."""
     first, *middle, last = shown.split(MASK)
     place = len(first)

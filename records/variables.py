@@ -18,7 +18,7 @@ from director.jsontools import dumps
 from records import iterates, schemas
 from records.errors import RevealRefused, VariableChanged, VariableInvalid, VariableNotFound
 from records.history import Origin
-from records.masking import MASK, masked_paths
+from records.masking import masked_paths
 from records.models import ChangeKind, VariableChange, WorkflowVariable
 from records.patterns import ANY, like
 from records.variable_history import before_growing, change_of, with_value
@@ -308,7 +308,9 @@ class Variables:
 
 
 def _given(key: str, value: Any) -> WorkflowVariable:
-    return WorkflowVariable(key=key, value=value, reason="")
+    given = WorkflowVariable(key=key, value=value, reason="")
+    _check_unmasked(given)
+    return given
 
 
 def _check_value(row: WorkflowVariable) -> None:
@@ -322,8 +324,7 @@ def _is_unmasked(before: WorkflowVariable | None, after: WorkflowVariable) -> bo
 
 def _check_unmasked(row: WorkflowVariable) -> None:
     """Refuse a mask in place of a secret: a person was shown it, and did not mean to set it."""
-    masked = row.value == MASK if row.is_sensitive else next(masked_paths(row.value), None)
-    if masked and row.sensitive is not False:
+    if next(masked_paths(row.value), None) is not None:
         raise _invalid(row.key, "mask", "holds a mask, not a value; write the value itself, or leave it as it is")
 
 

@@ -21,6 +21,7 @@ from workflows.definition.documents import decode
 from workflows.definition.rows import document_of, rows_of
 from workflows.errors import VersionNotFound, WorkflowNotFound
 from workflows.models import VersionStatus, Workflow, WorkflowStep, WorkflowVersion
+from workflows.querysets import WorkflowQuerySet
 
 SLUG_TRIES = 5  # when two owners take the same slug at once
 
@@ -65,13 +66,17 @@ def publish(
         return _publish(locked, definition, by)
 
 
-def get_workflow_for(user: Any, id_or_slug: UUID | str) -> Workflow:
-    """Return the workflow of this id or slug; raises WorkflowNotFound, also when the user may not see it."""
+def get_workflow_for(user: Any, id_or_slug: UUID | str, among: WorkflowQuerySet | None = None) -> Workflow:
+    """Return the workflow of this id or slug; raises WorkflowNotFound, also when the user may not see it.
+
+    among: what it is looked for in, with whatever is to be read along with it.
+    """
     try:
         condition = Q(pk=UUID(str(id_or_slug)))
     except ValueError:
         condition = Q(slug=str(id_or_slug))
-    workflow = Workflow.objects.visible_to(user).filter(condition).first()
+    known = Workflow.objects.all() if among is None else among
+    workflow = known.visible_to(user).filter(condition).first()
     if workflow is None:
         raise WorkflowNotFound(id_or_slug)
     return workflow

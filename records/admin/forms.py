@@ -12,9 +12,10 @@ from django.forms.fields import InvalidJSONInput
 from director import jsontools
 from director.errors import DirectorError
 from records import schemas
-from records.masking import MASK, mask_tree
+from records.masking import masked_paths
 from records.models import RecordType, WorkflowRecord, WorkflowVariable
 from records.patches import BUCKETS, Key, Operation, apply, delete_at, format_path, set_at
+from records.secrets import secrets_of
 from records.states import HELD, MOVES, RecordStatus
 
 
@@ -67,8 +68,8 @@ class RecordForm(SeenForm):
         now = RecordStatus(record.status)
         allowed = [now, *sorted(MOVES[now] - HELD)] if now not in HELD else [now]
         self.fields["move_to"].choices = [(each, RecordStatus(each).label) for each in allowed]  # type: ignore[attr-defined]
-        shown = {"document": mask_tree(record.data), "move_to": now, "message": record.error_message}
-        self.initial.update(shown, seen=record.revision)
+        self.shown = secrets_of(record.workflow_id).shown(record.data)
+        self.initial.update(document=self.shown, move_to=now, message=record.error_message, seen=record.revision)
 
     def clean_document(self) -> Any:
         """Work out what was changed, and check the fields against the schema of their type."""
@@ -79,7 +80,7 @@ class RecordForm(SeenForm):
             or not all(isinstance(v, dict) for v in given.values())
         ):
             raise forms.ValidationError("Give an object with the objects fields, vars and targets.")
-        self.operations = changes_between(mask_tree(self.instance.data), given)
+        self.operations = changes_between(self.shown, given)
         fields = apply(self.instance.data, self.operations).get("fields")
         found = schemas.problems(self._schema(), fields, "fields")
         if found:
@@ -146,7 +147,7 @@ def changes_between(before: Any, after: Any) -> list[Operation]:
 
 def refuse_masks(value: Any, path: str = "The value") -> None:
     """Raise ValidationError where a mask would be written in place of what it stands for."""
-    if MASK in json.dumps(value, ensure_ascii=False):
+    if next(masked_paths(value), None) is not None:
         raise forms.ValidationError(f"{path} holds a masked value. Leave it untouched, or write the real one.")
 
 

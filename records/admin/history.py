@@ -7,14 +7,18 @@ from typing import Any
 from django.contrib import admin
 
 from director.admin_base import LargeTableAdmin, ReadOnly, shown_json
-from records.masking import mask_at
-from records.models import BulkOperation, RecordChange, RecordImport, VariableChange
+from records.models import BulkOperation, RecordChange, RecordImport, VariableChange, WorkflowRecord
+from records.secrets import said_in, secrets_of
 
 
-def masked_patch(patch: list[dict[str, Any]], _: RecordChange) -> list[dict[str, Any]]:
-    """Return a JSON Patch whose values are masked as they would be where it puts them."""
+def masked_patch(patch: list[dict[str, Any]], row: RecordChange) -> list[dict[str, Any]]:
+    """Return a JSON Patch whose values are masked as they would be where it puts them. Two queries."""
+    record = WorkflowRecord.objects.filter(pk=row.record_id).first()
+    secrets = secrets_of(row.workflow_id, record and record.data, said_in([*row.patch, *row.undo]))
     return [
-        {**change, "value": mask_at(change["path"].split("/"), change["value"])} if "value" in change else change
+        {**change, "value": secrets.hide_at(change["path"].split("/"), change["value"])}
+        if "value" in change
+        else change
         for change in patch
     ]
 

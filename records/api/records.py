@@ -15,7 +15,7 @@ from director.api.errors import BodyInvalid
 from director.api.paging import page_response, position
 from director.api.reading import etag, if_match, is_current, read_body, read_query
 from director.api.schema import page_shape
-from records.api.base import AnyField, DataView, MaskedField, ReasonQuery
+from records.api.base import AnyField, DataView, ReasonQuery
 from records.api.selection import (
     FieldsQuery,
     RecordsQuery,
@@ -24,10 +24,10 @@ from records.api.selection import (
     read_record_filter,
     read_selection,
 )
-from records.masking import mask_tree
 from records.models import WorkflowRecord
 from records.patches import Operation, delete_at, parse_path, set_at
 from records.records import Records
+from records.secrets import Secrets, own_secrets
 from records.states import RecordStatus
 from workflows.definition.plan import OnExisting
 
@@ -47,7 +47,7 @@ class RecordSerializer(serializers.Serializer[Any]):
     record_id = serializers.CharField()
     type = serializers.CharField(source="record_type")
     status = serializers.ChoiceField(RecordStatus.choices)
-    data = MaskedField()  # type: ignore[assignment]
+    data = AnyField()  # type: ignore[assignment]  # masked by `shown`
     error_message = serializers.CharField(allow_blank=True)
     retry_count = serializers.IntegerField()
     iteration_node_alias = serializers.CharField(allow_blank=True)
@@ -136,7 +136,7 @@ class RecordList(DataView):
             whole=selection.whole,
             picked=selection.paths,
         )
-        return page_response(request, shown(page.rows, selection), page.next or None)
+        return page_response(request, shown(page.rows, data.secrets, selection), page.next or None)
 
     @extend_schema(
         operation_id="create_record",
@@ -151,7 +151,7 @@ class RecordList(DataView):
         asked = read_body(request, RecordCreateSerializer)
         data = self.open_data(request, workflow, reason=asked.pop("reason", ""))
         made = data.records.create(**{**asked, "on_existing": OnExisting(asked["on_existing"])})
-        answer = {"outcome": made.outcome, "record": shown([made.record])[0]}
+        answer = {"outcome": made.outcome, "record": shown([made.record], data.secrets)[0]}
         code = status.HTTP_201_CREATED if made.outcome == "created" else status.HTTP_200_OK
         return Response(answer, code, headers={"ETag": etag(made.record.revision)})
 
@@ -168,7 +168,7 @@ class RecordDetail(DataView):
         """Return the record, its revision in `ETag`."""
         data = self.open_data(request, workflow)
         selection = read_selection(read_query(request, FieldsQuery).get("fields"))
-        return _answer(request, data.records.get(record_id), selection)
+        return _answer(request, data.records.get(record_id), data.secrets, selection)
 
     @extend_schema(
         operation_id="patch_record", parameters=[IF_MATCH], request=RecordPatchSerializer, responses=RecordSerializer
@@ -183,7 +183,7 @@ class RecordDetail(DataView):
                 detail = "If-Match demands another revision. Say it once."
                 raise BodyInvalid([{"pointer": "/expected_revision", "detail": detail, "code": "invalid"}])
             record = change(data.records, record_id, asked, said)
-        return _answer(request, record, Selection())
+        return _answer(request, record, data.secrets, Selection())
 
     @extend_schema(operation_id="delete_record", parameters=[IF_MATCH, ReasonQuery], responses={204: None})
     def delete(self, request: Request, workflow: str, record_id: str) -> Response:
@@ -213,21 +213,24 @@ def operations_of(asked: dict[str, Any]) -> list[Operation]:
     return sets + [delete_at(parse_path(path)) for path in asked.get("delete", [])]
 
 
-def shown(records: Sequence[WorkflowRecord], selection: Selection | None = None) -> list[dict[str, Any]]:
-    """Return the parts of the records that an answer has, secrets masked."""
+def shown(
+    records: Sequence[WorkflowRecord], secrets: Secrets, selection: Selection | None = None
+) -> list[dict[str, Any]]:
+    """Return the parts of the records that an answer has, the workflow's secrets and their own masked."""
     selection = selection or Selection()
     shape = RecordSerializer()
     for name in set(shape.fields) - set(selection.parts):
         shape.fields.pop(name)
     answers: list[dict[str, Any]] = [dict(shape.to_representation(record)) for record in records]
-    if selection.paths and not selection.whole:
+    if selection.paths or selection.whole:
         for answer, record in zip(answers, records, strict=True):
-            answer["data"] = mask_tree(selection.data(record))
+            data = record.data if selection.whole else selection.data(record)
+            answer["data"] = secrets.among(own_secrets(record)).hide(data)
     return answers
 
 
-def _answer(request: Request, record: WorkflowRecord, selection: Selection) -> Response:
+def _answer(request: Request, record: WorkflowRecord, secrets: Secrets, selection: Selection) -> Response:
     headers = {"ETag": etag(record.revision)}
     if request.method == "GET" and is_current(request, record.revision):
         return Response(status=status.HTTP_304_NOT_MODIFIED, headers=headers)
-    return Response(shown([record], selection)[0], headers=headers)
+    return Response(shown([record], secrets, selection)[0], headers=headers)

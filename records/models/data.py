@@ -46,9 +46,10 @@ class WorkflowRecord(models.Model):
     updated_at = models.DateTimeField(db_default=Now())
     processed_at = models.DateTimeField(null=True, blank=True)
 
-    # Given by lists (`records.queries.records_page`) beside the columns.
+    # Given by lists (`records.queries.records_page`) beside the columns; maybe_secret: in place of data that is not loaded.
     title: str
     picked: list[Any]
+    maybe_secret: list[Any] | None = None
 
     class Meta:
         db_table = "workflow_records"

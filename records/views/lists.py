@@ -64,7 +64,7 @@ def record_list(request: HttpRequest) -> HttpResponse:
 
 
 def list_context(request: HttpRequest, asked: Asked) -> dict[str, Any]:
-    """Return what the list shows. At most 13 queries, at any number of records."""
+    """Return what the list shows. At most 14 queries, at any number of records."""
     types = counts_by_type(asked.ids)
     counts = _by_status(types, asked.narrow.type)
     page = _page(asked, request.GET.get("cursor", ""), few=counts[asked.status] <= FEW)

@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from records.asked import Asked, Column
-from records.masking import mask_at
 from records.models import RecordSearch, WorkflowRecord
 from records.places import Place, runs
+from records.secrets import Secrets, secrets_of_records
 from records.states import RecordStatus
+from records.titles import shown_title
 
 # With another status the step of the newest run says nothing more: a person has moved the record since.
 PLACED = (RecordStatus.FAILED, RecordStatus.WAITING, RecordStatus.PROCESSING)
@@ -27,9 +28,10 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A record in the list; cells beside it, one for each column."""
+    """A record in the list, its title and the cells beside it, one for each column, as they may be shown."""
 
     record: WorkflowRecord
+    title: str
     cells: list[tuple[Column, Any]]
 
 
@@ -42,21 +44,26 @@ class _Beside:
 
 
 def rows_of(records: Sequence[WorkflowRecord], asked: Asked) -> list[Row]:
-    """Return the rows of a page. At most three queries, and none when no column needs one."""
+    """Return the rows of a page. One query, three more where columns need them, none without records."""
     names = {column.name for column in asked.columns}
     keys = [record.pk for record in records]
     beside = _Beside(
         runs().places(keys) if keys and "at_step" in names else {},
         _made(asked.ids, keys) if keys and "created_by" in names else {},
     )
-    return [Row(record, list(_cells(record, asked, beside))) for record in records]
+    secrets = secrets_of_records(records)
+    return [_row(record, asked, beside, secrets[record.pk]) for record in records]
 
 
-def _cells(record: WorkflowRecord, asked: Asked, beside: _Beside) -> Iterator[tuple[Column, Any]]:
+def _row(record: WorkflowRecord, asked: Asked, beside: _Beside, secrets: Secrets) -> Row:
+    return Row(record, shown_title(record.title, secrets), list(_cells(record, asked, beside, secrets)))
+
+
+def _cells(record: WorkflowRecord, asked: Asked, beside: _Beside, secrets: Secrets) -> Iterator[tuple[Column, Any]]:
     picked = iter(record.picked)
     for column in asked.columns:
         if column.path:
-            yield column, mask_at(column.path, next(picked))
+            yield column, secrets.hide_at(column.path, next(picked))
         elif column.name == "at_step":
             yield column, beside.places.get(record.pk) if record.status in PLACED else None
         elif column.name == "created_by":

@@ -21,9 +21,9 @@ from records import exporting, importing, mapping
 from records.asked import read_address
 from records.errors import ImportInvalid, ImportNotFound
 from records.importing import ImportOptions, read_options
-from records.masking import mask_tree
 from records.models import ImportStatus, RecordImport
 from records.page_queries import counts_by_type
+from records.secrets import Secrets, secrets_of
 from workflows.definition.plan import OnExisting
 from workflows.models import Workflow
 from workflows.services import get_workflow_for
@@ -153,14 +153,15 @@ def _preview(kept: RecordImport, given: QueryDict) -> dict[str, Any]:
         context["error"] = refusal
         context["preview"] = _unmapped(kept)
     if context["preview"]:
-        context["rows"] = [_shown(row) for row in context["preview"].rows]
+        secrets = secrets_of(kept.workflow_id)
+        context["rows"] = [_shown(row, secrets) for row in context["preview"].rows]
         context["refused_rows"] = sum(1 for row in context["preview"].rows if row.problem)
     return context
 
 
-def _shown(row: importing.PreviewRow) -> tuple[importing.PreviewRow, Any]:
+def _shown(row: importing.PreviewRow, secrets: Secrets) -> tuple[importing.PreviewRow, Any]:
     """The row with what it would put into the record, as it may be shown."""
-    return row, mask_tree(row.record.fields) if row.record else None
+    return row, secrets.shown(row.record.fields) if row.record else None
 
 
 def _unmapped(kept: RecordImport) -> importing.Preview | None:

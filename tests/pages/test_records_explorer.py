@@ -309,5 +309,5 @@ def test_a_team_mate_acts_and_a_stranger_finds_nothing(archive):
 
 @pytest.mark.parametrize("query", ["", "?status=failed", "?q=offer&columns=fields.amount", "?where=fields.amount+ge+1"])
 def test_a_full_list_takes_few_queries(archive, query, django_assert_max_num_queries):
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         assert ids(shown(archive, query))

@@ -209,7 +209,7 @@ def test_every_operation_takes_few_queries_at_any_size(data):
         "patch": (2, lambda: data.records.set("email_007", ("fields", "subject"), "Order")),
         "move": (2, lambda: data.records.skip("email_007")),
         "delete": (3, lambda: data.records.delete("email_007")),
-        "data": (2, lambda: data.data()),
+        "data": (3, lambda: data.data()),
         "stats": (3, lambda: data.stats()),
         "set a variable": (4, lambda: data.variables.set("seen", 1)),
         "clear": (3, lambda: data.clear("all", "email_00*")),
