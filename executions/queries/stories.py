@@ -11,7 +11,7 @@ from executions.errors import StepNotFound
 from executions.models import Execution, ExecutionFrame, ExecutionStep
 from executions.queries.actions import StoryAction
 from executions.queries.history import Line, lines_of
-from executions.queries.story_pages import ERRORS, page_of
+from executions.queries.story_pages import ERRORS, PREVIEW_BYTES, page_of
 from records.models import RecordChange, WorkflowRecord
 from records.secrets import NO_SECRETS, Secrets, secrets_of
 from workflows.flow import store_path
@@ -44,6 +44,11 @@ class StoryStep:
     @property
     def at(self) -> datetime:
         return self.last.started_at
+
+    @property
+    def is_large(self) -> bool:
+        """Whether its output is too large for the story."""
+        return (self.last.output_bytes or 0) > PREVIEW_BYTES  # type: ignore[attr-defined]  # annotated by _rows
 
     @property
     def is_error(self) -> bool:
@@ -126,7 +131,7 @@ def _story_step(row: ExecutionStep, secrets: Secrets) -> StoryStep:
     elif isinstance(output, dict):
         pairs = list(secrets.hide(output).items())
         step.preview, step.more = pairs[:PREVIEW_VALUES], max(0, len(pairs) - PREVIEW_VALUES)
-    elif output is not None:
+    elif output is not None or (step.store_path and row.output_bytes and not step.is_large):  # null is stored, too
         step.preview = [(step.store_path or "output", secrets.hide(output))]
     return step
 

@@ -2,6 +2,7 @@
 import "./theme.js";
 import "./dialogs.js";
 import "./menus.js";
+import "./tabs.js";
 import "./confirmed.js";
 import "./json_editor.js";
 import "./selection.js";

@@ -1,4 +1,4 @@
-// <button data-copies="text"> or <button data-copies-from="id of an element">: to the clipboard, and says so.
+// <button data-copies="text"> or <button data-copies-from="id of an element">: to the clipboard; a tick says so for a moment.
 import { announce } from "./announce.js";
 
 document.addEventListener("click", async (event) => {
@@ -7,5 +7,6 @@ document.addEventListener("click", async (event) => {
   const text = button.dataset.copies ?? document.getElementById(button.dataset.copiesFrom).innerText;
   await navigator.clipboard.writeText(text);
   button.classList.add("is-copied");
+  setTimeout(() => button.classList.remove("is-copied"), 1600);
   announce("Copied");
 });

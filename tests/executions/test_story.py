@@ -1,6 +1,7 @@
 """A record's story, page by page."""
 
 import pytest
+from django.db.models import JSONField, Value
 
 from executions.interventions import note
 from executions.models import ExecutionFrame
@@ -112,3 +113,16 @@ def test_a_page_of_errors_goes_on_past_walks_without_any(workflow, few_at_once):
         make_journal_row(walk(workflow, record), "check")
 
     assert [entry for page in pages(record, "errors") for entry in page] == ["check 1"]
+
+
+def test_a_story_shows_that_null_was_stored_and_links_only_what_is_large(workflow):
+    record = make_record(workflow)
+    frame = walk(workflow, record)
+    make_journal_row(frame, "route", output=Value(None, JSONField()))
+    make_journal_row(frame, "check", output=[hex(number) for number in range(5_000)])
+
+    steps = {entry.last.alias: entry for entry in record_story(record, runs_of(record)).entries if entry.kind == "step"}
+
+    assert steps["route"].preview == [("vars.route", None)]
+    assert not steps["route"].is_large
+    assert steps["check"].is_large
