@@ -10,11 +10,17 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db.models import F, Field, Model, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 
 Row = TypeVar("Row")
-Key = list[str | int]
+Other = TypeVar("Other")
+M = TypeVar("M", bound=Model)
+Key = list[Any]
 
 PAGE_SIZE = 50
 
@@ -28,18 +34,23 @@ class Cursor:
     backwards: bool = False
 
     def __str__(self) -> str:
-        raw = json.dumps([self.key, self.offset, int(self.backwards)], separators=(",", ":"))
+        raw = json.dumps([self.key, self.offset, int(self.backwards)], separators=(",", ":"), default=str)
         return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
 
 
 def parse(text: str, kinds: Sequence[type]) -> Cursor | None:
     """Return the cursor whose key has values of these kinds; None for an empty or broken one (the first page)."""
+    cursor = _read(text)
+    return cursor if cursor and [type(value) for value in cursor.key] == list(kinds) else None
+
+
+def _read(text: str) -> Cursor | None:
     try:
         key, offset, backwards = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, TypeError, binascii.Error):
         return None
-    fits = isinstance(key, list) and [type(value) for value in key] == list(kinds)
-    return Cursor(key, max(0, offset), bool(backwards)) if fits and isinstance(offset, int) else None
+    fits = isinstance(key, list) and isinstance(offset, int)
+    return Cursor(key, max(0, offset), bool(backwards)) if fits else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,41 @@ class Page(Generic[Row]):
     def is_whole(self) -> bool:
         """Whether there is nothing before or after it."""
         return not self.next and not self.previous
+
+    def showing(self, rows: list[Other]) -> Page[Other]:
+        """Return the same page with what was made of its rows."""
+        return Page(rows, self.offset, self.total, self.next, self.previous)
+
+
+def page_by(
+    rows: QuerySet[M],
+    names: Sequence[str],
+    text: str,
+    *,
+    newest_first: bool = False,
+    size: int = PAGE_SIZE,
+    total: int | None = None,
+) -> Page[M]:
+    """Return the page of `rows` where the cursor's text says, in the order of the fields `names`. One query.
+
+    names: fields that are unique together and never null.
+    """
+    fields = {field.name: field for field in rows.model._meta.fields}
+    at = _position(text, [fields[name] for name in names])
+    descending = newest_first != bool(at and at.backwards)
+    if at:
+        beyond = TupleLessThan if descending else TupleGreaterThan
+        rows = rows.filter(beyond(Tuple(*map(F, names)), tuple(at.key)))
+    found = rows.order_by(*(f"-{name}" if descending else name for name in names))[: size + 1]
+    return page_of(list(found), at, lambda row: [getattr(row, name) for name in names], size=size, total=total)
+
+
+def _position(text: str, fields: Sequence[Field[Any, Any]]) -> Cursor | None:
+    at = _read(text)
+    try:
+        return at and replace(at, key=[field.clean(value, None) for field, value in zip(fields, at.key, strict=True)])
+    except (ValidationError, ValueError, TypeError):
+        return None
 
 
 def page_of(

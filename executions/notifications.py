@@ -34,13 +34,7 @@ def unread_count(user: Any) -> int:
 
 def notifications_page(user: Any, *, unread: bool = False, cursor: str = "") -> paging.Page[Notification]:
     """Return a page of notifications, newest first. One query."""
-    at = paging.parse(cursor, (int,))
-    found = notifications_of(user, unread=unread)
-    backwards = bool(at and at.backwards)
-    if at:
-        found = found.filter(**{"pk__gt" if backwards else "pk__lt": at.key[0]})
-    rows = list(found.order_by("pk" if backwards else "-pk")[: paging.PAGE_SIZE + 1])
-    return paging.page_of(rows, at, lambda one: [one.pk])
+    return paging.page_by(notifications_of(user, unread=unread), ["id"], cursor, newest_first=True)
 
 
 def mark_read(user: Any, pk: int) -> Notification:

@@ -9,7 +9,6 @@ from typing import Any
 
 from director import paging
 from executions.models import Execution, ExecutionIntervention
-from executions.queries.sql import LAST
 from records.masking import mask_tree
 
 PAGE_SIZE = 10
@@ -43,14 +42,9 @@ class Done:
 
 def interventions_page(execution: Execution, cursor: str = "") -> paging.Page[Done]:
     """Return a page of what people did to the run, newest first. One query, on index intervention_by_execution."""
-    at = paging.parse(cursor, (int,))
     rows = ExecutionIntervention.objects.filter(execution=execution).select_related("user")
-    if at and at.backwards:
-        rows = rows.filter(pk__gt=at.key[0]).order_by("pk")
-    else:
-        rows = rows.filter(pk__lt=at.key[0] if at else LAST).order_by("-pk")
-    found = [_done(row) for row in rows[: PAGE_SIZE + 1]]
-    return paging.page_of(found, at, lambda done: [done.id], size=PAGE_SIZE)
+    page = paging.page_by(rows, ["id"], cursor, newest_first=True, size=PAGE_SIZE)
+    return page.showing([_done(row) for row in page.rows])
 
 
 def _done(row: ExecutionIntervention) -> Done:

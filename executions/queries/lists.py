@@ -76,14 +76,9 @@ def executions_page(
     user: Any, narrow: ExecutionFilter, cursor: str = "", *, size: int = paging.PAGE_SIZE
 ) -> paging.Page[Run]:
     """Return a page of executions, newest first. Two queries."""
-    at = paging.parse(cursor, (int,))
     executions = narrow.apply(Execution.objects.all().visible_to(user)).select_related(*PEOPLE)
-    if at and at.backwards:
-        executions = executions.filter(number__gt=at.key[0]).order_by("number")
-    elif at:
-        executions = executions.filter(number__lt=at.key[0])
-    found = with_records(executions[: size + 1])
-    return paging.page_of(found, at, lambda run: [run.execution.number], size=size)
+    page = paging.page_by(executions, ["number"], cursor, newest_first=True, size=size)
+    return page.showing(with_records(page.rows))
 
 
 def newest_runs(workflows: Sequence[UUID], each: int = RUN_BARS) -> Mapping[UUID, list[Run]]:

@@ -125,21 +125,10 @@ def _label(prompt: HumanPrompt, action: str) -> str:
 
 def prompts_page(user: Any, narrow: PromptFilter, cursor: str = "") -> paging.Page[Waiting]:
     """Return a page of prompts: open ones soonest time-out first, others newest first. Three queries at most."""
-    at = paging.parse(cursor, (str, str))
     found = narrow.apply(user).select_related("workflow", "execution", "record", "answered_by")
     column = "due_at" if narrow.is_open else "answered_at"
-    ascending = narrow.is_open != bool(at and at.backwards)
-    if at:
-        found = found.filter(_beyond(column, at.key, up=ascending))
-    order = (column, "pk") if ascending else (f"-{column}", "-pk")
-    rows = list(found.order_by(*order)[: paging.PAGE_SIZE + 1])
-    page = paging.page_of(rows, at, lambda prompt: [getattr(prompt, column).isoformat(), str(prompt.pk)])
-    return paging.Page(in_list(page.rows), page.offset, page.total, page.next, page.previous)
-
-
-def _beyond(column: str, key: paging.Key, *, up: bool) -> Q:
-    word = "gt" if up else "lt"
-    return Q(**{f"{column}__{word}": key[0]}) | Q(**{column: key[0], f"pk__{word}": key[1]})
+    page = paging.page_by(found, [column, "id"], cursor, newest_first=not narrow.is_open)
+    return page.showing(in_list(page.rows))
 
 
 def in_list(prompts: Iterable[HumanPrompt]) -> list[Waiting]:

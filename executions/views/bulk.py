@@ -20,7 +20,6 @@ from executions.refusals import ExecutionFilterInvalid
 from executions.states import FrameStatus
 from executions.views.actions import REASON_CHARACTERS
 
-PAGE_SIZE = 50
 WORDS = {
     ExecutionBulkKind.CANCEL: ("Cancel", "Cancelling", "cancelled"),
     ExecutionBulkKind.REPLAY: ("Replay", "Replaying", "replayed"),
@@ -156,12 +155,7 @@ def _told(operation: ExecutionBulk) -> dict[str, Any]:
 
 def _outcomes(operation: ExecutionBulk, outcome: str, cursor: str) -> paging.Page[ExecutionBulkItem]:
     """A page in the order of the work. One query, by the primary key."""
-    at = paging.parse(cursor, (int,))
     rows = ExecutionBulkItem.objects.filter(bulk=operation).select_related("execution__workflow", "result")
     if outcome in dict(OUTCOMES):
         rows = rows.filter(outcome=outcome)
-    backwards = at is not None and at.backwards
-    if at is not None:
-        rows = rows.filter(pk__lt=at.key[0]) if backwards else rows.filter(pk__gt=at.key[0])
-    found = list(rows.order_by("-pk" if backwards else "pk")[: PAGE_SIZE + 1])
-    return paging.page_of(found, at, lambda row: [row.pk], size=PAGE_SIZE)
+    return paging.page_by(rows, ["id"], cursor)

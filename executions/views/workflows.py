@@ -48,7 +48,7 @@ def workflow_list(request: HttpRequest) -> HttpResponse:
     total = narrowed.count() if text else counts["draft" if show == "draft" else "all"]
     page = _workflows_page(narrowed, request.GET.get("cursor", ""), total)
     context = {
-        "page": paging.Page(_cards(page.rows), page.offset, page.total, page.next, page.previous),
+        "page": page.showing(_cards(page.rows)),
         "q": text,
         "show": show,
         "counts": counts,
@@ -67,15 +67,8 @@ def _narrowed(workflows: QuerySet[Workflow], text: str, show: str) -> QuerySet[W
 
 
 def _workflows_page(workflows: QuerySet[Workflow], cursor: str, total: int) -> paging.Page[Workflow]:
-    at = paging.parse(cursor, (str, str))
-    ordered = workflows.select_related("owner").order_by("name", "slug")
-    if at:
-        name, slug = at.key
-        beyond = Q(name__gt=name) | Q(name=name, slug__gt=slug)
-        before = Q(name__lt=name) | Q(name=name, slug__lt=slug)
-        ordered = ordered.filter(before).reverse() if at.backwards else ordered.filter(beyond)
-    found = list(ordered[: LIST_SIZE + 1])
-    return paging.page_of(found, at, lambda workflow: [workflow.name, workflow.slug], size=LIST_SIZE, total=total)
+    rows = workflows.select_related("owner")
+    return paging.page_by(rows, ["name", "slug"], cursor, size=LIST_SIZE, total=total)
 
 
 def _cards(workflows: list[Workflow]) -> list[Card]:

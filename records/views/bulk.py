@@ -30,7 +30,6 @@ WORDS = {
     BulkKind.DELETE: ("Delete", "Deleting", "deleted"),
 }
 STATUSES = [status for status in RecordStatus if status not in HELD]
-PAGE_SIZE = 50
 
 
 @require_POST
@@ -186,13 +185,7 @@ def _told(operation: BulkOperation) -> dict[str, Any]:
 
 def _outcomes(operation: BulkOperation, outcome: str, cursor: str) -> paging.Page[BulkOutcome]:
     """A page in the order in which the records were made. One query, by the primary key or bulk_outcome_to_look_at."""
-    at = paging.parse(cursor, (str,))
     rows = BulkOutcome.objects.filter(operation=operation)
     if outcome in BulkOutcomeKind.values:
         rows = rows.filter(outcome=outcome)
-    backwards = at is not None and at.backwards
-    if at is not None:
-        key = UUID(str(at.key[0]))
-        rows = rows.filter(record_id__lt=key) if backwards else rows.filter(record_id__gt=key)
-    found = list(rows.order_by("-record_id" if backwards else "record_id")[: PAGE_SIZE + 1])
-    return paging.page_of(found, at, lambda row: [str(row.record_id)], size=PAGE_SIZE)
+    return paging.page_by(rows, ["record_id"], cursor)
