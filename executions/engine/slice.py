@@ -34,9 +34,10 @@ from executions.engine.journal import Entry, Journal
 from executions.engine.walk import Attempt, Parked, Services, Walker, fingerprint
 from executions.errors import IterateStopped, NoRecording, NoRecordsNamed, NotAList, PromptTimedOut
 from executions.models import Execution
+from executions.notices import LogEvent, LogLevel
 from executions.nudge import nudge
 from executions.states import FrameStatus, StepStatus, WaitingFor
-from records.creation import create_records
+from records.creation import Tally, create_records
 from workflows.definition.compile import compile_plan
 from workflows.definition.plan import BlockPlan, OnError, Plan, StepPlan
 from workflows.errors import ExpressionFailed
@@ -338,6 +339,19 @@ class EngineServices(Services):
         if step.iterate.on_error is OnError.STOP and result["failed"]:
             raise IterateStopped(step.alias, result)
         walker.complete_iterate(attempt, result)
+
+    async def tell_unread(self, attempt: Attempt, unread: Tally, run: RunContext) -> None:
+        """Write one line for the step: how many, and the first of them with their positions."""
+        event = LogEvent(
+            execution_id=run.execution_id,
+            frame_id=attempt.frame.id,
+            alias=attempt.step.alias,
+            level=LogLevel.WARNING,
+            message=f"Not everything could be read; left out: {unread.counts['failed']:,}.",
+            data=unread.problems,
+        )
+        tell = partial(LogEvent.objects.bulk_create, [event], ignore_conflicts=True)
+        await asyncio.to_thread(_with_own_django_connection, tell)
 
     async def look_at_prompt(self, attempt: Attempt) -> None:
         found = await asyncio.to_thread(_in_session, _prompt, attempt.frame.id, attempt.step.alias, attempt.number)

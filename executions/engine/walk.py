@@ -30,7 +30,7 @@ from executions.engine.retry import RECORD_RETRY, delay_for, is_retryable, next_
 from executions.errors import NoItems, NoRecording, StepInterrupted, StepTimedOut, ValueTooLarge
 from executions.states import STEP_SETTLED, FrameStatus, StepStatus, WaitingFor
 from records import patches
-from records.creation import items_of
+from records.creation import Tally, items_of
 from records.masking import mask_values
 from records.variable_rules import StepVariable
 from workflows.definition.plan import BlockPlan, OnError, Plan, StepPlan
@@ -333,7 +333,10 @@ class Walker:
         if attempt.step.create is not None:
             self._complete(attempt, await self._create(attempt, items))
             return
-        self._complete(attempt, await asyncio.to_thread(_collect, items, self.max_value_bytes, attempt.step.alias))
+        collected, unread = await asyncio.to_thread(_collect, items, self.max_value_bytes, attempt.step.alias)
+        if unread.problems:
+            await self.services.tell_unread(attempt, unread, self.run)
+        self._complete(attempt, collected)
 
     async def _create(self, attempt: Attempt, items: Iterable[Item | Problem]) -> dict[str, Any]:
         """Make records of the items. Not one transaction with the journal: run again, it meets the same records."""
@@ -478,6 +481,10 @@ class Services:
     async def create_records(self, step: StepPlan, items: Iterable[Item | Problem], run: RunContext) -> dict[str, Any]:
         raise NotImplementedError
 
+    async def tell_unread(self, attempt: Attempt, unread: Tally, run: RunContext) -> None:
+        """Tell in the log of the run what of a source could not be read."""
+        raise NotImplementedError
+
     async def look_at_prompt(self, attempt: Attempt) -> None:
         """Return while the prompt is open; raise PromptTimedOut when it was to be answered by now."""
         raise NotImplementedError
@@ -540,14 +547,15 @@ def _as_items(value: Any, alias: str) -> Iterable[Item]:
     return items_of(value if isinstance(value, list) else [value], alias)
 
 
-def _collect(items: Iterable[Item | Problem], limit: int, alias: str) -> list[Any]:
-    """Return the items as a list for a step without `create_records`; stops reading at the size limit."""
-    collected, size = [], 0
+def _collect(items: Iterable[Item | Problem], limit: int, alias: str) -> tuple[list[Any], Tally]:
+    """Return the items as a list for a step without `create_records`, and what could not be read; stops at the size limit."""
+    collected, size, unread = [], 0, Tally("")
     for item in items:
         if isinstance(item, Problem):
+            unread.add(item.position, "failed", item.reason)
             continue
         size += len(jsontools.dumps(item.data))
         if size > limit:
             raise ValueTooLarge(f"What step {alias} reads, without create_records to make records of it,", size, limit)
         collected.append(item.data)
-    return collected
+    return collected, unread

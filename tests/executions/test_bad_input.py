@@ -203,3 +203,21 @@ steps:
     assert told["failed"] == len(told["problems"]) >= 1
     assert any("the limit is 1 MB" in problem["reason"] for problem in told["problems"])
     assert workflow.records.count() == told["created"]
+
+
+def test_rows_that_cannot_be_read_are_told_in_the_log_where_the_rows_are_the_output(tmp_path, settings):
+    settings.DIRECTOR_FILE_ROOTS = [tmp_path]
+    (tmp_path / "odd.csv").write_text("id,name\n1,Ada\n2,Cy,x\n3,Bo\n")
+    workflow = publish("""
+director: 1
+name: Odd table
+steps:
+  - {alias: rows, type: read_csv, config: {path: odd.csv}}
+""")
+
+    execution = run(workflow)
+
+    assert outputs(execution, "rows") == [[{"id": "1", "name": "Ada"}, {"id": "3", "name": "Bo"}]]
+    (line,) = execution.log.all()
+    assert (line.level, line.message) == ("warning", "Not everything could be read; left out: 1.")
+    assert line.data == [{"position": "row 2 of odd.csv (line 3)", "reason": "the row has 3 columns, the header has 2"}]

@@ -20,6 +20,7 @@ from workflows.readers.text import clean_text, open_text
 
 _FIELDS_PER_ITEM: Final = 4  # an item may be as large as so many fields of the largest size
 _MAX_DEPTH: Final = 100  # of lists and objects within each other; what stores them afterwards has limits of its own
+_TOO_DEEP: Final = f"lists and objects are nested more than {_MAX_DEPTH} deep"
 _CHUNK_CHARS: Final = 64 * 1024
 _NOTHING: Final = "nothing stands between two commas"
 _LINES_SUFFIXES: Final = (".jsonl", ".ndjson")
@@ -76,7 +77,9 @@ def _item(position: Position, piece: _Piece, max_field_bytes: int) -> Item | Pro
     except json.JSONDecodeError as error:
         line, near = piece.line + error.lineno - 1, error.doc[max(error.pos - 20, 0) : error.pos + 20]
         return Problem(position, f"it is not valid JSON: {error.msg} (line {line}, near {near!r})")
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        return Problem(position, f"it cannot be stored: {_TOO_DEEP}")
+    except ValueError as error:
         return Problem(position, f"it cannot be stored: {error}")
     return checked(position, value if isinstance(value, dict) else {"value": value}, max_field_bytes)
 
@@ -98,7 +101,7 @@ def _cleaned(value: Any, levels: int) -> Any:
     if not isinstance(value, (dict, list)):
         return value
     if not levels:
-        raise ValueError(f"lists and objects are nested more than {_MAX_DEPTH} deep")
+        raise ValueError(_TOO_DEEP)
     if isinstance(value, dict):
         return {clean_text(key): _cleaned(item, levels - 1) for key, item in value.items()}
     return [_cleaned(item, levels - 1) for item in value]
