@@ -5,7 +5,7 @@ Batches of one type take turns, so that numbers have no gaps and two sources nev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -165,7 +165,7 @@ class Creator:
         3 queries when all are new or all are met again, 5 when there are both.
         """
         written = [Written(record) for record in records]
-        open_items = _fold(written, self.spec.on_existing)
+        open_items = _fold(written, self.spec.on_existing, BUCKETS if self.origin.by_person else ("fields",))
         with transaction.atomic():
             for _ in range(MAX_ROUNDS):
                 self._meet(open_items)
@@ -325,18 +325,18 @@ def _row(item: Written) -> dict[str, Any]:
     }
 
 
-def _fold(written: list[Written], on_existing: OnExisting) -> list[Written]:
-    """Return the first item of each identity; what comes again in the batch follows it."""
+def _fold(written: list[Written], on_existing: OnExisting, buckets: Sequence[str]) -> list[Written]:
+    """Return the first item of each identity; what comes again in the batch follows it, its buckets merged into it."""
     firsts: dict[tuple[str, str], Written] = {}
     for item in written:
         first = firsts.setdefault(_identity(item.record), item)
         if first is not item:
             item.first = first
-            _follow(item, first, on_existing)
+            _follow(item, first, on_existing, buckets)
     return list(firsts.values())
 
 
-def _follow(item: Written, first: Written, on_existing: OnExisting) -> None:
+def _follow(item: Written, first: Written, on_existing: OnExisting, buckets: Sequence[str]) -> None:
     if on_existing == OnExisting.SKIP:
         item.settle("skipped")
     elif on_existing == OnExisting.FAIL:
@@ -344,9 +344,14 @@ def _follow(item: Written, first: Written, on_existing: OnExisting) -> None:
     elif item.record.invalid and not first.record.invalid:
         item.settle("failed", item.record.error)
     else:
-        fields = {**first.record.fields, **item.record.fields}
-        item.settle("merged" if fields != first.record.fields else "unchanged")
-        first.record.fields, first.record.words = fields, search.document_of(fields)
+        item.settle("unchanged")
+        for bucket in buckets:
+            standing = getattr(first.record, bucket)
+            merged = {**standing, **getattr(item.record, bucket)}
+            if merged != standing:
+                setattr(first.record, bucket, merged)
+                item.settle("merged")
+        first.record.words = search.document_of(first.record.fields)
 
 
 def _settle_followers(written: list[Written]) -> None:
@@ -355,3 +360,5 @@ def _settle_followers(written: list[Written]) -> None:
             item.id, item.name = item.first.id, item.first.name
             if item.first.outcome == "failed" and item.outcome != "skipped":
                 item.settle("failed", item.first.reason)
+            elif item.first.outcome == "unchanged":  # what all of them say together is there already
+                item.settle("unchanged")

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -171,6 +171,7 @@ def test_what_cannot_be_imported_is_refused_before_anything_is_written():
         ({"maping": {}}, r'Did you mean "mapping"\?'),
         ({"on_existing": "replace"}, "is not known"),
         ({"mapping": ["a"]}, "must be an object"),
+        ({"typed": "no"}, "must be true, false"),
     ):
         with pytest.raises(ImportInvalid, match=told):
             importing.confirm(kept, read_options(options))
@@ -178,6 +179,10 @@ def test_what_cannot_be_imported_is_refused_before_anything_is_written():
         importing.confirm(kept, ImportOptions(type="lead", mapping={"Firma": "company"}))
     with pytest.raises(ImportInvalid, match="is empty"):
         importing.upload(workflow, "empty.csv", [])
+    with pytest.raises(ImportInvalid, match="save its rows as CSV"):
+        importing.upload(workflow, "leads.xlsx", [b"PK\x03\x04..."])
+    with pytest.raises(ImportInvalid, match="has no rows"), transaction.atomic():
+        importing.preview(importing.upload(workflow, "head.csv", [b"id,company\n"]), ImportOptions(type="lead"))
     assert importing.preview(kept, ImportOptions()).rows[0].problem.startswith('The import\'s "type" is not given')
     with pytest.raises(ImportNotFound):
         importing.get_import(make_workflow(), kept.pk)
@@ -346,3 +351,14 @@ def test_a_masked_export_that_comes_back_leaves_the_secrets_as_they_are():
     assert (imported.unchanged, imported.failed) == (1, 1)
     assert imported.problems[0]["reason"].startswith("fields.login.password is a mask, not a value")
     assert contents(workflow) == before
+
+
+@pytest.mark.django_db
+def test_a_record_that_comes_twice_in_a_file_gets_what_both_rows_say():
+    workflow = make_workflow()
+    content = b"record_id,record_type,vars.a,targets.b,fields.c\nx1,lead,1,,1\nx1,lead,,2,\n"
+
+    kept = bring(workflow, "leads.csv", content, ImportOptions())
+
+    assert (kept.created, kept.merged) == (1, 1)
+    assert workflow.records.get().data == {"fields": {"c": 1}, "vars": {"a": 1}, "targets": {"b": 2}}
