@@ -13,9 +13,9 @@ from executions import events, retry
 from executions.errors import NothingToRetry, RetryRefused
 from executions.models import ExecutionFrame
 from executions.queries import places as run_places
-from records import bulk, history, places
+from records import bulk, places
 from records.changes import Outcome
-from records.models import BulkKind, BulkOperation, ChangeKind, WorkflowRecord
+from records.models import BulkKind, BulkOperation, WorkflowRecord
 from records.signals import records_changed
 from records.states import RecordStatus
 
@@ -41,7 +41,6 @@ def retry_in_bulk(operation: BulkOperation, records: Sequence[UUID]) -> list[Out
     left = set(_failed(operation, ids).values_list("pk", flat=True))
     walked = set(ExecutionFrame.objects.filter(record__in=left).values_list("record_id", flat=True))
     gone_on = [record for record in failed if record.pk not in left]
-    _keep(operation, gone_on)
     settled = walked | {record.pk for record in gone_on}
     others = [pk for pk in records if pk not in settled]
     return [
@@ -58,23 +57,6 @@ def retry_in_bulk(operation: BulkOperation, records: Sequence[UUID]) -> list[Out
 def _failed(operation: BulkOperation, records: Sequence[UUID]) -> QuerySet[WorkflowRecord]:
     rows = WorkflowRecord.objects.filter(workflow=operation.workflow_id, pk__in=records, status=RecordStatus.FAILED)
     return rows.defer("data").order_by("pk")
-
-
-def _keep(operation: BulkOperation, records: Sequence[WorkflowRecord]) -> None:
-    """Keep in the history that the records were retried, by whom and why."""
-    after = {"status": RecordStatus.DISCOVERED.value, "error_message": ""}
-    changes = [
-        history.Change(
-            record.pk,
-            record.record_id,
-            {"status": record.status, "error_message": record.error_message},
-            after,
-            record.revision + 1,
-        )
-        for record in records
-    ]
-    origin = bulk.changes_of(operation).origin
-    history.keep(operation.workflow_id, origin, ChangeKind.MOVED, changes)
 
 
 def _tell_pages(workflow_id: UUID, **_: Any) -> None:

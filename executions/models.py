@@ -292,6 +292,8 @@ class ExecutionFrame(models.Model):
     error = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    # When a person let it go on after it had failed, in the same run: the moments (`at`) of the interventions.
+    retried_at = ArrayField(models.DateTimeField(), null=True, blank=True)
 
     class Meta:
         db_table = "execution_frames"

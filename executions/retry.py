@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.functions import TransactionNow
 from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
@@ -53,10 +54,10 @@ UPDATE workflow_records r SET status = 'discovered', error_message = '', frame_i
     retry_count = r.retry_count + 1, updated_at = now(), revision = r.revision + 1
 FROM below b WHERE r.id = b.record_id AND r.status = 'failed'
 """
-# Attempts made so far no longer count against the step's retry policy.
+# Attempts made so far no longer count against the step's retry policy. Of the same moment is what is noted of it.
 REOPEN = """
 UPDATE execution_frames f SET status = 'ready', error = NULL, finished_at = NULL, crashes = 0, retries = 0,
-    forgiven = coalesce((
+    retried_at = array_append(f.retried_at, now()), forgiven = coalesce((
         SELECT max(s.attempt) FROM execution_steps s WHERE s.frame_id = f.id AND s.alias = f.at_step), 0)
 WHERE f.id = ANY (%s)
 """
@@ -117,7 +118,7 @@ def go_on(
     overrides: Mapping[str, Any] | None = None,
     rerun: Sequence[str] = (),
 ) -> Retried:
-    """Let the failed records go on; the caller keeps why.
+    """Let the failed records go on; the caller keeps why, in the same transaction: its time says of which records.
 
     repeat_interrupted: also those whose step may have happened and must not be repeated without a person's word, which
     this is. overrides: inputs or outputs of steps, as in `executions.overrides`. rerun: steps whose outcomes no longer
@@ -220,6 +221,7 @@ def _continue(
         replay_of=original,
         started_by=user,
         overrides={**overrides, **_inherited(original), "stop_after": sorted({frame[1] for frame in frames})},
+        created_at=TransactionNow(),  # as what is noted of it: all that it walks were retried by that
     )
     execution.refresh_from_db(fields=["number", "created_at"])
     aliases = list(compile_plan(original.version).steps)

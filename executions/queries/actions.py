@@ -9,7 +9,8 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, Q, QuerySet
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import DateTimeField, ExpressionWrapper, F, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import JSONObject
 
@@ -58,13 +59,17 @@ class StoryAction:
 
 
 def with_actions(walks: QuerySet[ExecutionFrame], record: WorkflowRecord) -> QuerySet[ExecutionFrame]:
-    """Let each walk bring along, for `actions_in`, what people did in its run that names the record.
+    """Let each walk bring along, for `actions_in`, what people did in its run that is about the record.
 
+    It names the record, or let it go on among others: in the moment that the frame keeps, or by which the run was made.
     What exactly was said is left in the database: it may tell of thousands of other records. Index
     intervention_by_execution.
     """
     named = Q(changes__records__has_key=record.record_id) | Q(changes__only__has_key=record.record_id)
-    rows = ExecutionIntervention.objects.filter(named, execution=OuterRef("execution"), kind__in=KINDS)
+    among = Q(retried_at__contains=[F("at")]) | Q(at=OuterRef("execution__created_at"))
+    rows = ExecutionIntervention.objects.filter(execution=OuterRef("execution"), kind__in=KINDS)
+    kept = ExpressionWrapper(OuterRef("retried_at"), ArrayField(DateTimeField()))
+    rows = rows.annotate(retried_at=kept).filter(named | among)
     said = {name: KeyTextTransform(name, "changes") for name in ("step", "decision")}
     names = {name: f"user__{name}" for name in ("username", "first_name", "last_name")}
     noted = JSONObject(id="id", at="at", kind="kind", reason="reason", user="user_id", **said, **names)

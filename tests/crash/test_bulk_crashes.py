@@ -15,7 +15,7 @@ from executions.models import Execution, ExecutionBulk, ExecutionStep
 from executions.states import EXECUTION_TERMINAL
 from records import bulk
 from records.filters import RecordFilter
-from records.models import BulkOperation, BulkOutcome, RecordChange
+from records.models import BulkOperation, BulkOutcome
 from tests.crash.runs import finished, with_records
 from tests.executions.running import email, publish, start
 from tests.rig.waiting import wait_for
@@ -76,7 +76,6 @@ def test_a_bulk_retry_whose_worker_is_killed_lets_every_failed_record_go_on_once
     assert (operation.status, operation.error) == ("completed", "")
     assert (operation.total, operation.changed, operation.done) == (RECORDS, RECORDS, RECORDS)
     assert BulkOutcome.objects.filter(operation=operation, outcome="changed").count() == RECORDS
-    assert RecordChange.objects.filter(source="bulk").count() == RECORDS
     assert workflow.records.filter(status="complete", retry_count=1, data__vars__sent__isnull=False).count() == RECORDS
     assert sum(retries.values_list("records_complete", flat=True)) == RECORDS
     assert ExecutionStep.objects.filter(alias="kind", status="complete").count() == RECORDS

@@ -3,9 +3,9 @@
 import pytest
 
 from executions.models import Execution, ExecutionStep
+from executions.queries import record_story, runs_of
 from records import bulk
 from records.filters import RecordFilter
-from records.history import changes_of
 from records.models import BulkOutcome
 from tests.executions.running import drive, email, publish, run, statuses
 from tests.factories import make_record
@@ -44,10 +44,11 @@ def test_a_bulk_retry_lets_failed_records_go_on_from_the_step_that_failed():
     never_walked.refresh_from_db()
     assert never_walked.status == "discovered"
     assert not ExecutionStep.objects.filter(execution=second, alias="first", status="complete").exists()
-    (change,) = changes_of(workflow.records.get(record_id="email_000").pk)
-    assert (change.kind, change.source, change.actor, change.reason) == (
-        "moved",
-        "bulk",
+    record = workflow.records.get(record_id="email_000")
+    (told,) = record_story(record, runs_of(record), "people").entries
+    assert (told.what, told.number, told.user, told.reason) == (
+        "retried",
+        second.number,
         workflow.owner,
         "segments are back",
     )

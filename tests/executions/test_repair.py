@@ -5,9 +5,10 @@ import pytest
 from executions import repair
 from executions.errors import NothingToRetry
 from executions.models import ExecutionStep
-from executions.queries import causes_of
+from executions.queries import causes_of, record_story, runs_of
 from executions.refusals import ModificationRefused, NotInterrupted
 from executions.repair import Repair
+from executions.retry import retry_failed
 from records.models import RecordChange
 from tests.executions.running import drive, email, journal, outputs, publish, run, start, statuses, wake_all
 from tests.executions.test_effects import body, interrupt
@@ -147,3 +148,31 @@ def test_alike_failures_are_found_by_one_of_them_put_right_together_and_retried_
     assert list(statuses(workflow).values()).count("complete") == 9
     with pytest.raises(NothingToRetry):
         repair.retry_group(execution, group.key)
+
+
+def test_the_story_of_each_record_that_was_retried_among_all_says_so():
+    workflow = publish(
+        body(
+            'alias: rest, type: delay, when: "{{ current.people > 0 }}", config: {duration: 3600}',
+            'alias: share, type: set, config: {value: "{{ 10 / current.people }}"}',
+        )
+    )
+    records = [email(workflow, number, people=people) for number, people in ((1, 1), (2, 0), (3, 0))]
+    execution = drive(start(workflow))
+
+    for reason in ("while it goes on", "and once more"):
+        retry_failed(execution, user=workflow.owner, reason=reason)
+        drive(execution)
+    wake_all(execution)
+    (later,) = retry_failed(drive(execution), reason="when it is over").executions
+
+    def told(record) -> list:
+        story = record_story(record, runs_of(record), "people")
+        return [(one.what, one.number, one.user, one.reason) for one in story.entries]
+
+    expected = [
+        ("retried", later.number, None, "when it is over"),
+        ("retried", execution.number, workflow.owner, "and once more"),
+        ("retried", execution.number, workflow.owner, "while it goes on"),
+    ]
+    assert [told(record) for record in records] == [[], expected, expected]
