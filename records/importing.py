@@ -44,6 +44,7 @@ KEPT_UNCONFIRMED = timedelta(days=1)
 PREVIEW_ROWS = 20
 MAX_PROBLEMS = 1_000  # failed rows that are named; the others are only counted
 MAX_TYPE_CHARACTERS = 50
+NO_TEXT = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"%PDF")  # how workbooks, archives and PDFs begin
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 OPEN = (ImportStatus.QUEUED, ImportStatus.RUNNING)
 
@@ -96,6 +97,8 @@ def read_options(given: Mapping[str, Any]) -> ImportOptions:
     texts = (options.type, options.id_pattern, *options.mapping, *options.mapping.values())
     if not all(isinstance(text, str) for text in texts):
         raise ImportInvalid("options", "must be texts, and mapping an object of texts")
+    if not isinstance(options.typed, bool | None):
+        raise ImportInvalid("typed", "must be true, false, or null to go by the columns")
     if options.on_existing not in [choice.value for choice in OnExisting]:
         raise ImportInvalid(f"on_existing {options.on_existing}", "is not known", [each.value for each in OnExisting])
     return options
@@ -107,6 +110,8 @@ def upload(workflow: Workflow, name: str, content: Iterable[bytes], *, actor: An
     kept = RecordImport.objects.create(workflow=workflow, actor=actor, file_name=_safe(name))
     size = 0
     for number, part in enumerate(_parts(content)):
+        if number == 0 and part.startswith(NO_TEXT):
+            raise ImportInvalid("file", "is a workbook, an archive or a PDF; save its rows as CSV and upload that")
         size += len(part)
         if size > MAX_BYTES:
             raise ImportInvalid("file", f"has more than {MAX_BYTES // 1024**2} MB; split it")
@@ -119,9 +124,16 @@ def upload(workflow: Workflow, name: str, content: Iterable[bytes], *, actor: An
 
 
 def preview(kept: RecordImport, options: ImportOptions) -> Preview:
-    """Return how the first rows would be imported; nothing is written. Raises ImportInvalid, SourceUnreadable."""
+    """Return how the first rows would be imported; nothing is written.
+
+    Raises ImportOver (its file is not kept), ImportInvalid, SourceUnreadable.
+    """
+    if kept.is_over:
+        raise ImportOver(kept.status)
     with _file(kept) as path:
         items = list(islice(_read(path), PREVIEW_ROWS))
+    if not items:
+        raise ImportInvalid("file", "has no rows; the first line of a CSV file names its columns, the rows follow")
     columns = list(dict.fromkeys(column for item in items if isinstance(item, Item) for column in item.data))
     work = _Work(kept, options, columns)
     rows = [work.look_at(item) for item in items]

@@ -95,12 +95,12 @@ def read_selection(text: str | None) -> Selection:
     if text is None:
         return Selection()
     names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = next((name for name in names if name not in PARTS and not _is_path(name)), None)
+    unknown = next((name for name in names if name not in PARTS and not is_path(name)), None)
     if unknown is not None or not names:
         detail = f"{unknown or 'Nothing'} is not a part of a record.{did_you_mean(unknown or '', PARTS)}"
         raise ParameterInvalid([{"parameter": "fields", "detail": detail, "code": "invalid"}])
     return Selection(
-        tuple(name for name in PARTS if name in names), tuple(parse_path(name) for name in names if _is_path(name))
+        tuple(name for name in PARTS if name in names), tuple(parse_path(name) for name in names if is_path(name))
     )
 
 
@@ -121,7 +121,8 @@ def read_list_query(request: Request, shape: Any) -> dict[str, Any]:
     return read_query(request, shape, free=TESTS)
 
 
-def _is_path(name: str) -> bool:
+def is_path(name: str) -> bool:
+    """Whether the name may be a path into a record's data."""
     return name in BUCKETS or name.startswith(TESTS)
 
 

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from director import jsontools
-from director.api.errors import BodyInvalid
+from director.api.errors import BodyInvalid, ParameterInvalid
 from director.api.paging import PageQuery, page_of
 from director.api.reading import read_body, read_query
 from director.api.renderers import CsvRenderer, JsonLinesRenderer, streamed
@@ -24,7 +24,7 @@ from director.api.schema import page_shape
 from records import exporting, importing
 from records.api.base import AnyField, DataView
 from records.api.records import TEST_PARAMETER
-from records.api.selection import FilterQuery, read_list_query, read_record_filter
+from records.api.selection import FilterQuery, is_path, read_list_query, read_record_filter
 from records.masking import mask_tree
 from records.models import ImportStatus, RecordImport
 from records.revealing import reveal_records
@@ -57,16 +57,32 @@ class RecordExport(DataView):
         """Stream the records that match, secrets masked unless revealed; an import of the file gives the same data."""
         query = read_list_query(request, ExportQuery)
         data = self.open_data(request, workflow, reason=query["reason"])
+        renderer: Any = request.accepted_renderer
+        columns = _columns(query.get("columns", ""), is_csv=isinstance(renderer, CsvRenderer))
         narrow, reveal = read_record_filter(request, query), query["reveal"]
         if reveal:
             reveal_records(request.user, data.workflow, narrow, data.origin)
-        renderer: Any = request.accepted_renderer
         if isinstance(renderer, CsvRenderer):
-            columns = [name.strip() for name in query.get("columns", "").split(",") if name.strip()]
             parts = exporting.export_csv(data.workflow.pk, narrow, columns=columns, reveal=reveal)
         else:
             parts = exporting.export_json_lines(data.workflow.pk, narrow, reveal=reveal)
         return streamed(request, parts, renderer.media_type, f"{data.workflow.slug}.{renderer.format}")
+
+
+def _columns(said: str, *, is_csv: bool) -> list[str]:
+    """Return the columns that were chosen; raises ParameterInvalid for one that there cannot be."""
+    names = [name.strip() for name in said.split(",") if name.strip()]
+    if names and not is_csv:
+        raise _refused("Goes with format=csv only; JSON Lines have all of each record.")
+    about = (*exporting.ABOUT, *exporting.TIMES)
+    for name in names:
+        if name not in about and not is_path(name):
+            raise _refused(f"There is no column {name}, only {', '.join(about)}, and paths such as fields.city.")
+    return names
+
+
+def _refused(detail: str) -> ParameterInvalid:
+    return ParameterInvalid([{"parameter": "columns", "detail": detail, "code": "invalid"}])
 
 
 class ImportOptionsSerializer(serializers.Serializer[Any]):

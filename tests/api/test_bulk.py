@@ -85,7 +85,9 @@ def test_records_are_exported_by_filter_without_secrets(people: Personas, failed
         f"{failed}/export", {"status": "failed", "columns": "record_id,fields.subject,fields.password"}
     )
     as_lines = people.owner.get(f"{failed}/export", {"format": "jsonl", "fields.subject": "Invoice 1"})
-    refused = people.owner.get(f"{failed}/export", {"columns": "size"})
+    refused = people.owner.get(f"{failed}/export", {"columns": "type"})
+    both = people.owner.get(f"{failed}/export", {"columns": "record_id", "format": "jsonl"})
+    no_format = people.owner.get(f"{failed}/export", {"format": "xlsx"})
 
     rows = list(csv.DictReader(io.StringIO(as_csv.getvalue().decode("utf-8-sig"))))
     assert as_csv["Content-Disposition"] == 'attachment; filename="inbox-triage.csv"'
@@ -93,7 +95,10 @@ def test_records_are_exported_by_filter_without_secrets(people: Personas, failed
     lines = [json.loads(line) for line in as_lines.getvalue().splitlines()]
     assert [line["record_id"] for line in lines] == ["email_001"]
     assert b"hunter2" not in as_csv.getvalue() + as_lines.getvalue()
-    assert (refused.status_code, refused["Content-Type"]) == (422, "application/problem+json")
+    assert (refused.status_code, refused["Content-Type"]) == (400, "application/problem+json")
+    assert "record_id, record_type" in refused.content.decode()
+    assert (both.status_code, b"format=csv only" in both.content) == (400, True)
+    assert (no_format.status_code, b"format=jsonl" in no_format.content) == (406, True)
     assert people.stranger.get(f"{failed}/export").status_code == 404
 
 
