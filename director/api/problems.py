@@ -26,6 +26,7 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:director:problem:"
 # The keys in a path such as steps[1].config or fields["first name"].
 PATH_KEY = re.compile(r"""[^.\[\]"']+""")
+WHO_ASKS = "Say who asks: by the header Authorization: Bearer dir_... (manage.py api_token makes one), or signed in."
 OWN_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "code"})
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,8 @@ def _foreign(error: Exception, path: str) -> dict[str, Any]:
         )
     code = str(getattr(error.detail, "code", error.default_code))
     code = "internal_error" if code == "error" else code
-    return _problem(code, code.replace("_", " ").capitalize(), error.status_code, str(error.detail), path, {})
+    detail = WHO_ASKS if isinstance(error, exceptions.NotAuthenticated) else str(error.detail)
+    return _problem(code, code.replace("_", " ").capitalize(), error.status_code, detail, path, {})
 
 
 def _problem(code: str, title: str, status: int, detail: str, path: str, more: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,7 +28,13 @@ def read_query(request: Request, shape: Shape, *, free: tuple[str, ...] = ()) ->
     given = query_parameters(request)
     named = {name: value for name, value in given.items() if not name.startswith(free)}
     reader = shape(data=named)
-    faults = list(_unknown("parameter", named, {*reader.fields, "format"}))
+    known = {*reader.fields, "format"}
+    faults = [_unknown({"parameter": name}, name, known) for name in named if name not in known]
+    faults += [
+        _fault(name, "Is given more than once; say it once, several values with commas.")
+        for name, values in request.query_params.lists()
+        if len(values) > 1
+    ]
     faults += [
         _fault(name, "Holds what is not text.") for name, value in given.items() if UNSTORABLE.search(name + value)
     ]
@@ -40,7 +46,7 @@ def read_query(request: Request, shape: Shape, *, free: tuple[str, ...] = ()) ->
 
 
 def query_parameters(request: Request) -> dict[str, str]:
-    """Return the query parameters; of one given several times, the last."""
+    """Return the query parameters."""
     return {name: str(value) for name, value in request.query_params.dict().items()}
 
 
@@ -57,8 +63,7 @@ def read_body(request: Request, shape: Shape, *, partial: bool = False) -> dict[
     if not isinstance(data, Mapping):
         raise BodyInvalid([{"pointer": "", "detail": "Give a JSON object.", "code": "invalid"}])
     reader = shape(data=data, partial=partial)
-    writable = {name for name, field in reader.fields.items() if not field.read_only}
-    faults = list(_unknown("pointer", data, writable))
+    faults = list(_unknown_members(reader, data))
     if not reader.is_valid():
         faults += faults_of(reader.errors)
     if faults:
@@ -118,12 +123,22 @@ def is_current(request: Request, revision: int) -> bool:
     return etag(revision) in tags or "*" in tags
 
 
-def _unknown(kind: str, given: Iterable[str], known: Collection[str]) -> Iterator[Fault]:
-    for name in given:
-        if name not in known:
-            place = pointer([name]) if kind == "pointer" else name
-            detail = f"There is no such name.{did_you_mean(name, known)}"
-            yield {kind: place, "detail": detail, "code": "unknown"}
+def _unknown_members(reader: Any, given: Any, place: tuple[str | int, ...] = ()) -> Iterator[Fault]:
+    """Yield a fault for every member of the body that its shape does not know, at any depth."""
+    if isinstance(reader, serializers.ListSerializer) and isinstance(given, list):
+        for index, item in enumerate(given):
+            yield from _unknown_members(reader.child, item, (*place, index))
+    elif isinstance(reader, serializers.Serializer) and isinstance(given, Mapping):
+        known = {name: field for name, field in reader.fields.items() if not field.read_only}
+        for name, value in given.items():
+            if name in known:
+                yield from _unknown_members(known[name], value, (*place, name))
+            else:
+                yield _unknown({"pointer": pointer([*place, name])}, name, known)
+
+
+def _unknown(place: Fault, name: str, known: Collection[str]) -> Fault:
+    return {**place, "detail": f"There is no such name.{did_you_mean(name, known)}", "code": "unknown"}
 
 
 def _fault(parameter: str, detail: str) -> Fault:

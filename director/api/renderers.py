@@ -7,10 +7,23 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.utils.http import content_disposition_header
+from rest_framework.exceptions import NotAcceptable
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+
+
+class Negotiation(DefaultContentNegotiation):
+    """Chooses the format of an answer by `format=` or Accept; a refusal tells which there are."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: str | None = None) -> Any:
+        try:
+            return super().select_renderer(request, renderers, format_suffix)
+        except (Http404, NotAcceptable):
+            known = " or ".join(f"format={renderer.format} ({renderer.media_type})" for renderer in renderers)
+            raise NotAcceptable(f"This is given as {known} only.") from None
 
 
 class RawRenderer(BaseRenderer):

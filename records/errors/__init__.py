@@ -2,7 +2,7 @@
 
 RecordError     RecordNotFound, BucketInvalid 404 · RecordChanged, RecordHeld, RecordRefused, MoveRefused 409
                 RecordInvalid, RecordIdInvalid, RecordTooLarge, SchemaInvalid, PatchRefused, PathInvalid,
-                FilterInvalid, CursorInvalid 422
+                FilterInvalid 422 · CursorInvalid 400
                 BulkNotFound, ImportNotFound 404 · BulkGrown, BulkOver, ImportOver 409
                 BulkInvalid, ImportInvalid, ExportTooWide 422
 VariableError   VariableNotFound 404 · VariableChanged, VariableDiffers 409 · VariableInvalid, VariableKeyInvalid 422

@@ -128,7 +128,7 @@ class CursorInvalid(RecordError):
     """A cursor that belongs to another list, or was cut."""
 
     code = "cursor_invalid"
-    http_status = 422
+    http_status = 400
 
     @property
     def message(self) -> str:

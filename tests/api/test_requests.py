@@ -159,22 +159,24 @@ def test_a_body_over_the_limit_is_refused_with_the_limit(settings: Any) -> None:
 
 
 def test_all_faults_of_a_body_are_told_at_once_with_the_nearest_name() -> None:
-    response = post(json.dumps({"numbr": "7", "lines": [{"amount": 3}, {"amount": 0}]}))
+    response = post(json.dumps({"numbr": "7", "lines": [{"amount": 3}, {"amount": 0, "amuont": 4}]}))
 
     faults = {fault["pointer"]: fault for fault in response.body["errors"]}
     assert response.status_code == 422
-    assert set(faults) == {"/numbr", "/number", "/lines/1/amount"}
+    assert set(faults) == {"/numbr", "/number", "/lines/1/amount", "/lines/1/amuont"}
     assert 'Did you mean "number"?' in faults["/numbr"]["detail"]
 
 
 def test_a_misspelt_filter_is_refused_rather_than_matching_everything() -> None:
     accepted = ask(path="/api/invoices?status=paid&label.client=acme&limit=500")
     refused = ask(path="/api/invoices?statsu=paid&limit=501&cursor=%00")
+    twice = ask(path="/api/invoices?status=paid&status=open")
 
     assert accepted.body == {"status": "paid", "limit": 500}
     assert refused.status_code == 400
     assert [fault["parameter"] for fault in refused.body["errors"]] == ["statsu", "cursor", "limit", "cursor"]
     assert 'Did you mean "status"?' in refused.body["errors"][0]["detail"]
+    assert (twice.status_code, "more than once" in twice.body["detail"]) == (400, True)
 
 
 def test_a_cursor_is_good_only_for_the_list_that_gave_it_out() -> None:
