@@ -159,7 +159,7 @@ class IterateStopped(ExecutionError):
     def message(self) -> str:
         first = next(iter(self.result["errors"]), {"record": "a record", "message": "failed"})
         return (
-            f"Iterate {self.alias} stopped at its first failure ({first['record']}: {first['message']}). "
+            f"Iterate {self.alias} stopped at its first failure ({first['record']}: {first['message'].rstrip('.')}). "
             f"{self.result['processed']} of {self.result['total']} records were done, {self.result['cancelled']} not begun."
         )
 

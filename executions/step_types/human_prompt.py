@@ -44,6 +44,7 @@ class HumanPrompt(StepType):
     category = "human"
     effect = Effect.READ  # it looks up who is called what
     suspends = True
+    times_out = False  # but its prompt does, as `config.timeout` says
     asks = True
     blocks = BlockSpec("branches", many=True, head="on", last="else", optional=True)
     schema: ClassVar[dict[str, Any]] = {

@@ -121,6 +121,19 @@ def test_a_document_without_name_and_steps_says_so():
         ({"timeout": "soon"}, ("timeout", "'soon' is not a duration; write it as 90s, 15m, 2h", None)),
         ({"timeout": "-5"}, ("timeout", "'-5' is not a duration", None)),
         ({"timeout": "99999999d"}, ("timeout", "'99999999d' is not a duration from 0 to 3660 days", None)),
+        ({"timeout": "0s"}, ("timeout", "nothing is done in no time", None)),
+        (
+            {"type": "delay", "config": {"duration": 5}, "timeout": 1},
+            ("timeout", "a step of type delay takes no time of its own", None),
+        ),
+        (
+            {"type": "iterate", "config": {"over": [1]}, "body": [], "retry": {"maximum_attempts": 2}},
+            (
+                "retry",
+                "an iterate goes over its records once; for walking failed ones again write `on_error: retry`",
+                None,
+            ),
+        ),
         ({"retry": 3}, ("retry", "must be an object, not a number", None)),
         ({"retry": {}}, ("retry", "`maximum_attempts` is missing", None)),
         ({"retry": {"maximum_attempts": 0}}, ("retry.maximum_attempts", "must be at least 1, not 0", None)),

@@ -79,7 +79,7 @@ OPTIONS: dict[str, Any] = {
     "when": EXPRESSION,
     "pause_when": EXPRESSION,
     "retry": RETRY,
-    "timeout": DURATION,
+    "timeout": {**DURATION, "format": "time-out"},
     "store_to_record": {"type": "boolean"},
     "as": {"type": "string", "minLength": 1, "maxLength": 500},
     "create_records": CREATE_RECORDS,
@@ -103,6 +103,13 @@ FORMATS = FormatChecker(formats=())
 def _is_duration(value: object) -> bool:
     if isinstance(value, str | int | float):
         parse_duration(value)
+    return True
+
+
+@FORMATS.checks("time-out", raises=ValueError)
+def _is_time_out(value: object) -> bool:
+    if isinstance(value, str | int | float) and not parse_duration(value):
+        raise ValueError("nothing is done in no time; write how long it may take, such as 30s")
     return True
 
 

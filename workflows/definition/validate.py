@@ -69,10 +69,21 @@ def _check_step(step: StepDefinition, names: Names) -> Problems:
         if kind.blocks is not None and "create_records" in step.options:
             reason = f"a step of type {step.type} yields nothing that records could be made of"
             yield DefinitionProblem(f"{step.path}.create_records", reason)
+        yield from _check_tries(step, kind)
     if step.type == "iterate" and len(place.iterates) == MAX_ITERATE_DEPTH:  # said once, not again further in
         yield DefinitionProblem(step.path, f"iterates are nested more than {MAX_ITERATE_DEPTH} deep")
     yield from _check_store(step, is_inside=bool(place.iterates))
     yield from _check_create(step.options.get("create_records"), f"{step.path}.create_records")
+
+
+def _check_tries(step: StepDefinition, kind: StepType) -> Problems:
+    """A time-out ends what a step does itself, and a retry does it again: refused where neither would come about."""
+    if "timeout" in step.options and not kind.times_out:
+        reason = f"a step of type {step.type} takes no time of its own; leave it out, or give the steps within one"
+        yield DefinitionProblem(f"{step.path}.timeout", reason)
+    if step.type == "iterate" and "retry" in step.options:
+        reason = "an iterate goes over its records once; for walking failed ones again write `on_error: retry`"
+        yield DefinitionProblem(f"{step.path}.retry", reason)
 
 
 def _check_config(step: StepDefinition, kind: StepType, names: Names) -> Problems:

@@ -138,6 +138,8 @@ class StepType:
     raw_config: ClassVar[frozenset[str]] = frozenset()
     # Whether it may park the frame or stream; a block with such a step is not walked straight through.
     suspends: ClassVar[bool] = False
+    # Whether a time-out can end it: not where it waits for a moment, for people, or for the steps within.
+    times_out: ClassVar[bool] = True
     # Whether it answers AskPerson: met again without an answer, the frame goes on waiting.
     asks: ClassVar[bool] = False
     # Whether its outcome is always EndBlock: steps after it in the same block are never reached.

@@ -14,6 +14,7 @@ class Condition(StepType):
     description = "Walks the first branch whose condition holds."
     icon = "git-branch"
     category = "logic"
+    times_out = False
     blocks = BlockSpec("branches", many=True, head="if", last="else")
     schema: ClassVar[dict[str, Any]] = {"type": "object", "additionalProperties": False, "properties": {}}
 

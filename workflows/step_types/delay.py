@@ -18,6 +18,7 @@ class Delay(StepType):
     icon = "clock-pause"
     category = "time"
     suspends = True
+    times_out = False
     schema: ClassVar[dict[str, Any]] = {
         "type": "object",
         "additionalProperties": False,

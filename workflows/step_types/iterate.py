@@ -19,6 +19,7 @@ class Iterate(StepType):
     icon = "repeat"
     category = "loop"
     suspends = True
+    times_out = False
     blocks = BlockSpec("body")
     raw_config = frozenset({"where", "status", "order", "limit", "concurrency", "on_error", "max_retries"})
     schema: ClassVar[dict[str, Any]] = {

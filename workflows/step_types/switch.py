@@ -15,6 +15,7 @@ class Switch(StepType):
     description = "Walks the case that equals a value."
     icon = "route"
     category = "logic"
+    times_out = False
     blocks = BlockSpec("cases", many=True, head="case", last="default")
     schema: ClassVar[dict[str, Any]] = {
         "type": "object",
