@@ -8,11 +8,13 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from director import paging
 from director.errors import DirectorError
 from director.htmx import render_page
+from director.progress import Progress, Words, render_started, render_toast
 from executions import bulk
 from executions.asked import read_address
 from executions.models import ExecutionBulk, ExecutionBulkItem, ExecutionBulkKind
@@ -21,8 +23,8 @@ from executions.states import FrameStatus
 from executions.views.actions import REASON_CHARACTERS
 
 WORDS = {
-    ExecutionBulkKind.CANCEL: ("Cancel", "Cancelling", "cancelled"),
-    ExecutionBulkKind.REPLAY: ("Replay", "Replaying", "replayed"),
+    ExecutionBulkKind.CANCEL: Words("Cancel", "Cancelling", "cancelled"),
+    ExecutionBulkKind.REPLAY: Words("Replay", "Replaying", "replayed"),
 }
 OUTCOMES = ((bulk.DONE, "Done"), (bulk.REFUSED, "Not done"))
 WHOLE, FAILED = "", "failed"
@@ -51,7 +53,7 @@ def execution_bulk_start(request: HttpRequest) -> HttpResponse:
         if refusal.http_status == 409:
             context = _dialog(request, kind, narrow) | context
         return render(request, "executions/_bulk_dialog.html", context, status=refusal.http_status)
-    return render(request, "executions/_bulk_started.html", _told(operation))
+    return render_started(request, _progress(operation))
 
 
 def _kind(request: HttpRequest) -> ExecutionBulkKind:
@@ -77,12 +79,14 @@ def _meant(request: HttpRequest) -> dict[str, Any]:
 def _dialog(request: HttpRequest, kind: ExecutionBulkKind, narrow: dict[str, Any]) -> dict[str, Any]:
     found = bulk.preview(kind, narrow, user=request.user)
     return {
+        "thing": "execution",
         "kind": kind,
+        "start": f"{reverse('execution_bulk_start')}?{request.GET.urlencode()}",
         "words": WORDS[kind],
         "found": found,
         "left": found.total - found.refused,
-        "query": request.GET.urlencode(),
-        "numbers": narrow.get("numbers", []),
+        "chosen_by": "numbers",
+        "chosen": narrow.get("numbers", []),
         "posted": request.POST,
     }
 
@@ -113,12 +117,7 @@ def _shown(request: HttpRequest) -> int:
 
 @require_GET
 def execution_bulk_toast(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The toast again, until the operation is over; then the list that it was started from looks again."""
-    operation = bulk.get_bulk_for(request.user, pk)
-    response = render(request, "executions/_bulk_toast.html", _told(operation))
-    if operation.finished_at:
-        response["HX-Trigger"] = "bulk-over"
-    return response
+    return render_toast(request, _progress(bulk.get_bulk_for(request.user, pk)))
 
 
 @require_GET
@@ -126,12 +125,14 @@ def execution_bulk_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     """How far the operation is, and what became of each execution. At most 5 queries beside the shell's."""
     operation = bulk.get_bulk_for(request.user, pk)
     outcome = request.GET.get("outcome", "")
-    context = _told(operation) | {
+    context = {
+        "operation": operation,
+        "progress": _progress(operation),
         "outcome": outcome,
         "outcomes": OUTCOMES,
         "page": _outcomes(operation, outcome, request.GET.get("cursor", "")),
     }
-    fragments = {"bulk-live": "executions/_bulk_live.html", "bulk-outcomes": "executions/_bulk_outcomes.html"}
+    fragments = {"bulk-live": "components/_bulk_live.html", "bulk-outcomes": "executions/_bulk_outcomes.html"}
     return render_page(request, "executions/bulk_detail.html", context, fragments)
 
 
@@ -142,15 +143,18 @@ def execution_bulk_stop(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("execution_bulk_page", pk=pk)
 
 
-def _told(operation: ExecutionBulk) -> dict[str, Any]:
-    done = operation.done + operation.refused
-    return {
-        "operation": operation,
-        "words": WORDS[ExecutionBulkKind(operation.kind)],
-        "looked_at": done,
-        "status": "completed" if operation.finished_at else "running",
-        "percent": round(100 * done / operation.total) if operation.total else 100,
-    }
+def _progress(operation: ExecutionBulk) -> Progress:
+    words = WORDS[ExecutionBulkKind(operation.kind)]
+    return Progress(
+        operation.pk,
+        "execution",
+        "execution_bulk",
+        words,
+        "completed" if operation.finished_at else "running",
+        operation.total,
+        counts=((operation.done, words.done), (operation.refused, "not done")),
+        not_done=operation.refused,
+    )
 
 
 def _outcomes(operation: ExecutionBulk, outcome: str, cursor: str) -> paging.Page[ExecutionBulkItem]:

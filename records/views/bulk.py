@@ -8,11 +8,13 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from director import paging
 from director.errors import DirectorError
 from director.htmx import render_page
+from director.progress import Progress, Words, render_started, render_toast
 from records import bulk
 from records.asked import Asked, read_address
 from records.errors import BulkGrown, BulkInvalid, BulkNotFound
@@ -23,13 +25,14 @@ from records.typed import KINDS, read, with_secrets
 from workflows.models import Workflow
 
 WORDS = {
-    BulkKind.RETRY: ("Retry", "Retrying", "retried"),
-    BulkKind.SKIP: ("Skip", "Skipping", "skipped"),
-    BulkKind.MOVE: ("Set the status of", "Setting the status of", "moved"),
-    BulkKind.PATCH: ("Change a field of", "Changing", "changed"),
-    BulkKind.DELETE: ("Delete", "Deleting", "deleted"),
+    BulkKind.RETRY: Words("Retry", "Retrying", "retried"),
+    BulkKind.SKIP: Words("Skip", "Skipping", "skipped"),
+    BulkKind.MOVE: Words("Set the status of", "Setting the status of", "moved"),
+    BulkKind.PATCH: Words("Change a field of", "Changing", "changed"),
+    BulkKind.DELETE: Words("Delete", "Deleting", "deleted"),
 }
 STATUSES = [status for status in RecordStatus if status not in HELD]
+OUTCOMES = [(kind.value, kind.label) for kind in BulkOutcomeKind if kind != BulkOutcomeKind.PENDING]
 
 
 @require_POST
@@ -61,7 +64,7 @@ def bulk_start(request: HttpRequest) -> HttpResponse:
         operation = bulk.start(workflow, kind, narrow, given, actor=request.user, reason=reason, shown=shown)
     except DirectorError as refusal:
         return _refused(request, asked, kind, refusal)
-    return render(request, "records/_bulk_started.html", _told(operation))
+    return render_started(request, _progress(operation))
 
 
 def _asked(request: HttpRequest) -> Asked:
@@ -86,11 +89,12 @@ def _refused(request: HttpRequest, asked: Asked, kind: str, refusal: DirectorErr
 
 def _dialog(request: HttpRequest, asked: Asked, kind: str, found: bulk.Preview) -> dict[str, Any]:
     return {
-        "asked": asked,
+        "thing": "record",
         "kind": kind,
+        "start": f"{reverse('bulk_start')}?{asked.query}",
         "words": WORDS[BulkKind(kind)],
         "found": found,
-        "left": found.total - found.refused,
+        "chosen_by": "pk",
         "chosen": request.POST.getlist("pk") if request.POST.get("all") != "1" else [],
         "statuses": STATUSES,
         "kinds": KINDS,
@@ -131,12 +135,7 @@ def _number(text: str) -> int:
 
 @require_GET
 def bulk_toast(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The toast again, until the operation is over; then the list that it was started from looks again."""
-    operation = _operation_for(request.user, pk)
-    response = render(request, "records/_bulk_toast.html", _told(operation))
-    if operation.is_over:
-        response["HX-Trigger"] = "bulk-over"
-    return response
+    return render_toast(request, _progress(_operation_for(request.user, pk)))
 
 
 @require_GET
@@ -144,17 +143,19 @@ def bulk_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     """How far the operation is, and what became of exactly those records."""
     operation = _operation_for(request.user, pk)
     outcome = request.GET.get("outcome", "")
-    context = _told(operation) | {
+    context = {
+        "operation": operation,
+        "progress": _progress(operation),
         "outcome": outcome,
-        "outcomes": [kind for kind in BulkOutcomeKind if kind != BulkOutcomeKind.PENDING],
+        "outcomes": OUTCOMES,
         "page": _outcomes(operation, outcome, request.GET.get("cursor", "")),
     }
-    fragments = {"bulk-live": "records/_bulk_live.html", "bulk-outcomes": "records/_bulk_outcomes.html"}
+    fragments = {"bulk-live": "components/_bulk_live.html", "bulk-outcomes": "records/_bulk_outcomes.html"}
     return render_page(request, "records/bulk_detail.html", context, fragments)
 
 
 @require_POST
-def bulk_cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
+def bulk_stop(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         bulk.cancel(_operation_for(request.user, pk).pk)
     except DirectorError as refusal:
@@ -174,13 +175,24 @@ def _operation_for(user: Any, pk: UUID) -> BulkOperation:
     return found
 
 
-def _told(operation: BulkOperation) -> dict[str, Any]:
-    return {
-        "operation": operation,
-        "words": WORDS[BulkKind(operation.kind)],
-        "percent": round(100 * operation.done / operation.total) if operation.total else 100 * operation.is_over,
-        "to_look_at": operation.refused + operation.missing,
-    }
+def _progress(operation: BulkOperation) -> Progress:
+    words = WORDS[BulkKind(operation.kind)]
+    return Progress(
+        operation.pk,
+        "record",
+        "bulk",
+        words,
+        operation.status,
+        operation.total,
+        counts=(
+            (operation.changed, words.done),
+            (operation.unchanged, "as they were"),
+            (operation.refused, "refused"),
+            (operation.missing, "gone meanwhile"),
+        ),
+        not_done=operation.refused + operation.missing,
+        error=operation.error,
+    )
 
 
 def _outcomes(operation: BulkOperation, outcome: str, cursor: str) -> paging.Page[BulkOutcome]:

@@ -302,7 +302,7 @@ def test_a_team_mate_acts_and_a_stranger_finds_nothing(archive):
     assert archive.client.get(reverse("record_export"), {"workflow": "inbox-to-airtable"}).status_code == 302
     for name, pk in (("bulk_page", operation.pk), ("bulk_toast", operation.pk), ("import_page", kept.pk)):
         assert archive.client.get(reverse(name, args=[pk])).status_code == 404
-    for name, pk in (("bulk_cancel", operation.pk), ("import_confirm", kept.pk), ("import_cancel", kept.pk)):
+    for name, pk in (("bulk_stop", operation.pk), ("import_confirm", kept.pk), ("import_cancel", kept.pk)):
         assert archive.client.post(reverse(name, args=[pk])).status_code == 404
     assert archive.client.post(reverse("import_new"), {"workflow": "inbox-to-airtable"}).status_code == 404
 
