@@ -6,7 +6,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import Direction, inline_serializer
+from drf_spectacular.utils import Direction, OpenApiParameter, inline_serializer
 from rest_framework import serializers
 
 from director.api import problems
@@ -67,3 +67,9 @@ def page_shape(item: type[serializers.BaseSerializer[Any]]) -> serializers.Seria
         f"{item.__name__.removesuffix('Serializer')}Page",
         {"results": item(many=True), "next": serializers.URLField(allow_null=True)},
     )
+
+
+def free_parameters(name: str, description: str) -> OpenApiParameter:
+    """Return query parameters whose names are the caller's: an object, each member of which is one parameter."""
+    members = {"type": "object", "additionalProperties": {"type": "string"}}
+    return OpenApiParameter(name, members, style="form", explode=True, description=description)

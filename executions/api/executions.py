@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from director.api.paging import PageQuery, page_of
 from director.api.reading import idempotency_key, prefixed, read_body, read_query
-from director.api.schema import page_shape
+from director.api.schema import free_parameters, page_shape
 from executions import retry, services
 from executions.filters import read_filter
 from executions.models import Execution, ExecutionStep, TriggerType
@@ -31,9 +31,7 @@ KEY_HEADER = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="A start with the same key and body is made once and answered alike; kept as long as the execution.",
 )
-LABEL_PARAMETER = OpenApiParameter(
-    "label.{name}", str, description="Only executions with this label, such as `label.client=acme`; may be repeated."
-)
+LABEL_PARAMETER = free_parameters("labels", "Only executions with these labels, such as `label.client=acme`.")
 
 
 class ReasonSerializer(serializers.Serializer[Any]):

@@ -50,4 +50,6 @@ class MaskedField(AnyField):
 class ReasonQuery(serializers.Serializer[Any]):
     """Why something is taken away."""
 
-    reason = serializers.CharField(required=False, default="", max_length=1000, help_text="Kept in the history.")
+    reason = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=1000, help_text="Kept in the history."
+    )

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from director.api.errors import BodyInvalid
 from director.api.paging import page_response, position
 from director.api.reading import etag, if_match, is_current, read_body, read_query
-from director.api.schema import page_shape
+from director.api.schema import free_parameters, page_shape
 from records.api.base import AnyField, DataView, ReasonQuery
 from records.api.selection import (
     FieldsQuery,
@@ -32,11 +32,10 @@ from records.states import RecordStatus
 from workflows.definition.plan import OnExisting
 
 IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description='The ETag last seen, such as `"3"`.')
-TEST_PARAMETER = OpenApiParameter(
-    "vars.{path}[{comparison}]",
-    str,
-    description="A test of what stands at a path: `fields.city=Bern`, `vars.lines[0].amount[ge]=100`. Comparisons: eq "
-    "(when none is said), ne, gt, ge, lt, le, contains, begins, exists. The value is read as JSON where it is JSON.",
+TEST_PARAMETER = free_parameters(
+    "tests",
+    "Tests of what stands at a path: `fields.city=Bern`, `vars.lines[0].amount[ge]=100`. Comparisons: eq (when none is "
+    "said), ne, gt, ge, lt, le, contains, begins, exists. A value is read as JSON where it is JSON.",
 )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -40,7 +40,7 @@ class ExportQuery(FilterQuery):
     reveal = serializers.BooleanField(
         default=False, help_text="With the secrets, for those who may see them; kept in the history of each record."
     )
-    reason = serializers.CharField(default="", max_length=1000, help_text="Why secrets are shown.")
+    reason = serializers.CharField(default="", allow_blank=True, max_length=1000, help_text="Why secrets are shown.")
 
 
 class RecordExport(DataView):
@@ -85,10 +85,15 @@ def _refused(detail: str) -> ParameterInvalid:
     return ParameterInvalid([{"parameter": "columns", "detail": detail, "code": "invalid"}])
 
 
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class OptionsField(serializers.JSONField):
+    """An object as JSON; in a form as its text."""
+
+
 class ImportOptionsSerializer(serializers.Serializer[Any]):
     """How rows become records, and why."""
 
-    options = serializers.JSONField(
+    options = OptionsField(
         default=dict,
         help_text='`{"type": "lead", "id_pattern": "lead_{{ item.email }}", "on_existing": "merge", '
         '"mapping": {"E-Mail": "fields.email", "Notes": ""}}`; columns not mapped go where their name says.',

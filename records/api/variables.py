@@ -76,8 +76,8 @@ class VariablesQuery(PageQuery):
     """Which variables are meant."""
 
     pattern = serializers.CharField(default="*", help_text="Of keys: `min_*`.")
-    step = serializers.CharField(default="", help_text="Alias of the step that they belong to.")
-    q = serializers.CharField(default="", help_text="Part of the key.")
+    step = serializers.CharField(default="", allow_blank=True, help_text="Alias of the step that they belong to.")
+    q = serializers.CharField(default="", allow_blank=True, help_text="Part of the key.")
 
 
 class VariableList(DataView):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
@@ -37,6 +38,14 @@ def test_every_operation_says_who_it_is_what_it_takes_and_how_it_refuses(schema:
         refusal = operation["responses"]["default"]["content"]
         assert refusal == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}, name
         assert {"token": []} in operation["security"], name
+
+
+def test_a_client_that_sends_the_defaults_it_is_told_is_understood(schema: Any) -> None:
+    for name, operation in operations(schema).items():
+        for parameter in operation.get("parameters", ()):
+            said = parameter["schema"]
+            if "default" in said:
+                assert jsonschema_rs.is_valid(said, said["default"]), (name, parameter["name"])
 
 
 def test_the_description_is_served_without_signing_in(db: None) -> None:
