@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from director.errors import DirectorError
+from director.given import number_in, reason_in
 from director.growth import has_grown
 from director.jsontools import ValueInvalid, loads
 from executions import repair
@@ -19,7 +20,7 @@ from executions.queries.failure import Failure, failure_of, values_of
 from executions.refusals import AlikeGrown, ModificationRefused, NotFailed
 from executions.repair import AGAIN, DONE, Repair
 from executions.retry import Retried
-from executions.views.actions import REASON_CHARACTERS, told_of
+from executions.views.actions import told_of
 from executions.views.record_tree import at
 from executions.views.records import record_context
 from executions.views.repair_form import FIELD, INPUT, OUTPUT, RepairForm, choices, fill, opened
@@ -41,8 +42,7 @@ def record_repair(request: HttpRequest, pk: UUID) -> HttpResponse:
         messages.error(request, NotFailed(record.record_id, record.status).message)
         return redirect("record_page", pk=pk)
     if "look" in request.POST:
-        if request.POST["look"] != "keep":
-            fill(failure, form)
+        fill(failure, form)
         context = {"record": record, "failure": failure, **opened(failure, form)}
         return render(request, "records/_record_repair.html", context)
     try:
@@ -57,16 +57,15 @@ def record_repair(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _read(request: HttpRequest) -> RepairForm:
     given = request.POST
-    shown = given.get("shown", "")
     return RepairForm(
         what=given.get("what", ""),
         step=given.get("step", ""),
         path=given.get("path", "").strip(),
         kind=given.get("kind", "text"),
         text=given.get("value", ""),
-        reason=given.get("reason", "").strip()[:REASON_CHARACTERS],
+        reason=reason_in(given),
         alike=given.get("alike") == "1",
-        shown=int(shown) if shown.isascii() and shown.isdigit() and len(shown) < 10 else 1,
+        shown=number_in(given.get("shown", "")) or 1,
     )
 
 

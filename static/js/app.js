@@ -5,6 +5,7 @@ import "./menus.js";
 import "./tabs.js";
 import "./confirmed.js";
 import "./json_editor.js";
+import "./typed.js";
 import "./selection.js";
 import "./jump.js";
 import "./keys.js";

@@ -103,10 +103,10 @@ def test_the_form_says_what_would_run_again_and_how_many_failed_alike():
 
     page = owner.get(f"/records/{records[0].pk}/?repair=output&step=net").content.decode()
     look = owner.post(
-        f"/records/{records[0].pk}/repair/", {"what": "field", "path": "fields.amount", "look": "fill"}
+        f"/records/{records[0].pk}/repair/", {"what": "field", "path": "fields.amount", "look": "1"}
     ).content.decode()
     missing = owner.post(
-        f"/records/{records[0].pk}/repair/", {"what": "field", "path": "fields.tax", "kind": "number", "look": "fill"}
+        f"/records/{records[0].pk}/repair/", {"what": "field", "path": "fields.tax", "kind": "number", "look": "1"}
     ).content.decode()
 
     effect = re.search(r'id="repair-effect".*?</div>', page, re.DOTALL)
