@@ -7,8 +7,9 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "director.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
-    from django.db import ProgrammingError
+    from django.db import OperationalError, ProgrammingError
     from psycopg.errors import UndefinedTable
 
     from director import embedded
@@ -21,10 +22,16 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except SetupError as error:
         sys.exit(error.message)
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
     except ProgrammingError as error:
         if not isinstance(error.__cause__, UndefinedTable):
             raise
         sys.exit("The database is empty or of an older Director. Run `manage.py migrate` first; `manage.py up` does.")
+    except OperationalError as error:
+        sys.exit(
+            f"The database cannot be used: {str(error).strip()}. Look whether it runs and DATABASE_URL leads to it."
+        )
     except KeyboardInterrupt:
         sys.exit(130)  # as a shell says it of a program ended by Ctrl-C
 

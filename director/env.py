@@ -2,8 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
@@ -25,6 +28,15 @@ def secret(name: str) -> str:
         return Path(path).read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {error.strerror}") from error
+
+
+def conninfo(name: str, url: str) -> dict[str, Any]:
+    """Return the parts of the address of a PostgreSQL database; the refusal leaves out what may hold a password."""
+    try:
+        return dict(conninfo_to_dict(url))
+    except ProgrammingError:
+        way = "write it as postgresql://user:password@host:5432/name"
+        raise ImproperlyConfigured(f"{name} is no address of a PostgreSQL database; {way}") from None
 
 
 def flag(name: str, *, default: bool = False) -> bool:

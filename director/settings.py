@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
-from psycopg.conninfo import conninfo_to_dict
 
 from director import embedded, env
 
@@ -102,7 +101,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASE_URL = env.secret("DATABASE_URL") or embedded.database_url()
 REDIS_URL = env.secret("REDIS_URL") or embedded.redis_url()
 
-_conninfo = conninfo_to_dict(DATABASE_URL)
+_conninfo = env.conninfo("DATABASE_URL", DATABASE_URL)
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",

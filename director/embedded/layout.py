@@ -119,6 +119,8 @@ class Layout:
                 self.data.chmod(0o711 if self.account else 0o700)
         except OSError as error:
             raise SetupError(f"The data folder {self.data} cannot be made: {error.strerror}. {WAY_OUT}") from error
+        if not self.data.is_dir():
+            raise SetupError(f"The data folder {self.data} is no folder. {WAY_OUT}")
         if not os.access(self.data, os.W_OK | os.X_OK):
             owner = self.data.stat().st_uid
             raise SetupError(f"The data folder {self.data} belongs to {_name(owner)} and is closed to us. {WAY_OUT}")

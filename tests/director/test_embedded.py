@@ -253,4 +253,6 @@ def test_a_data_folder_that_cannot_be_made_is_refused_with_the_way_out(folder: P
 
     assert refused.returncode == 1
     assert f"The data folder {folder}/file/data cannot be made: Not a directory." in refused.stderr
+    refused = subprocess.run([sys.executable, "-c", USE, str(folder / "file")], capture_output=True, text=True)
+    assert f"The data folder {folder}/file is no folder." in refused.stderr
     assert "--data-dir" in refused.stderr

@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -62,6 +63,27 @@ def test_one_command_runs_everything_and_one_ctrl_c_stops_it(data: Path):
         assert not accepts(port)
         assert not answers(Layout.of(data).postgres_socket)
         assert not answers(Layout.of(data).redis_socket)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (
+            {"DATABASE_URL": "nonsense", "SECRET_KEY": "k" * 50},
+            "DATABASE_URL is no address of a PostgreSQL database; write",
+        ),
+        ({"DATABASE_URL": "postgresql://localhost/x"}, "Where DATABASE_URL is set, set SECRET_KEY"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused_in_a_sentence(settings: dict[str, str], told: str):
+    environment = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "SECRET_KEY")}
+    command = [sys.executable, "manage.py", "migrate"]
+
+    refused = subprocess.run(command, env={**environment, **settings}, capture_output=True, text=True)
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(told)
+    assert refused.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
