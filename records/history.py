@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from jsonpatch import make_patch
+from jsonpatch import JsonPatch
 from orjson import Fragment
 
 from director.jsontools import dumps, loads
@@ -101,8 +101,13 @@ def _row(change: Change) -> dict[str, Any]:
 
 @lru_cache(maxsize=1024)
 def _difference(before: bytes, after: bytes) -> bytes:
-    """Return the patch between two JSON texts; the records of a batch mostly change alike."""
-    return dumps(make_patch(loads(before), loads(after)).patch) if before != after else b"[]"
+    """Return the patch between two JSON texts; the records of a batch mostly change alike.
+
+    Without moves: each operation says its value, which is what people are shown.
+    """
+    if before == after:
+        return b"[]"
+    return dumps(JsonPatch.from_diff(loads(before), loads(after), optimization=False).patch)
 
 
 def changes_of(record_id: UUID, *, since: datetime | None = None, limit: int | None = None) -> list[RecordChange]:

@@ -139,3 +139,12 @@ def test_the_story_of_a_record_from_its_rows():
         entry for entry in blame(record.data, created.created_at, changes, []) if entry.path == "fields.company"
     ]
     assert (company.event.reason, company.before) == ("by phone", "Nordwerk")
+
+
+def test_a_change_says_every_value_also_one_that_stands_elsewhere_now():
+    before, after = {"data": {"a": 2, "o": {}}}, {"data": {"o": {"b": 2}}}
+
+    assert difference(before, after) == [
+        {"op": "remove", "path": "/data/a"},
+        {"op": "add", "path": "/data/o/b", "value": 2},
+    ]
