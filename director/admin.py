@@ -8,6 +8,9 @@ from django.http import HttpRequest
 from director.api import tokens
 from director.models import ApiToken
 
+admin.site.site_header = admin.site.site_title = "Director administration"
+admin.site.index_title = "Everything that is kept"
+
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
