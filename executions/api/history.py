@@ -17,9 +17,7 @@ from executions.queries.actions import SHOWN, StoryAction
 from executions.queries.stories import Entry, StoryChange, StoryStep
 from executions.states import StepStatus
 from records.api.base import AnyField, DataView, MaskedField
-from records.masking import mask_at
 from records.models import ChangeKind, ChangeSource, RecordChange
-from records.patches import parse_path
 from records.timeline import Blame, JournalEntry
 
 
@@ -103,15 +101,11 @@ class BlameSerializer(serializers.Serializer[Any]):
 
     path = serializers.CharField()
     at = serializers.DateTimeField()
-    before = serializers.SerializerMethodField()
+    before = AnyField()
     step = serializers.SerializerMethodField()
     execution = serializers.SerializerMethodField()
     change = serializers.SerializerMethodField()
     by = serializers.SerializerMethodField()
-
-    @extend_schema_field({})
-    def get_before(self, blame: Blame) -> Any:
-        return mask_at(parse_path(blame.path), blame.before)
 
     def get_step(self, blame: Blame) -> str | None:
         return blame.event.alias if isinstance(blame.event, JournalEntry) else None
@@ -131,7 +125,7 @@ class PastSerializer(serializers.Serializer[Any]):
     """The record's data at a time, and who had set each field by then."""
 
     at = serializers.DateTimeField()
-    data = MaskedField()  # type: ignore[assignment]
+    data = AnyField()  # type: ignore[assignment]
     fields = BlameSerializer(many=True)  # type: ignore[assignment]
 
 
@@ -162,14 +156,13 @@ class RecordHistory(DataView):
     @extend_schema(operation_id="get_record_history", parameters=[HistoryQuery], responses=HistorySerializer)
     def get(self, request: Request, workflow: str, record_id: str) -> Response:
         """Tell what steps, people and sources did with the record as one story; with `as_of` what it was then."""
-        record = self.open_data(request, workflow).records.get(record_id)
-        query = read_query(request, HistoryQuery)
-        story = record_story(
-            record, runs_of(record), query.get("show", ""), position(request, query.get("cursor")) or ""
-        )
+        data = self.open_data(request, workflow)
+        record, query = data.records.get(record_id), read_query(request, HistoryQuery)
+        cursor = position(request, query.get("cursor")) or ""
+        story = record_story(record, runs_of(record), data.secrets, query.get("show", ""), cursor)
         answer = {"results": [_told(entry) for entry in story.entries], "next": next_url(request, story.next or None)}
         if "as_of" in query:
-            answer["past"] = _past(history_of(record), query["as_of"])
+            answer["past"] = _past(history_of(record, data.secrets), query["as_of"])
         return Response(answer)
 
 
@@ -186,4 +179,4 @@ def _told(entry: Entry) -> Any:
 def _past(history: History, moment: datetime) -> Any:
     point = history.point(sum(each.event.at <= moment for each in history.moments))
     blame = history.blame(point).values()
-    return PastSerializer({"at": moment, "data": point.data, "fields": list(blame)}).data
+    return PastSerializer({"at": moment, "data": history.shown(point), "fields": list(blame)}).data

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from executions.models import ExecutionStep
 from executions.queries import walks
 from executions.states import StepStatus
 from records.history import changes_of
-from records.masking import mask_at
 from records.models import ChangeKind, RecordChange, WorkflowRecord
 from records.patches import Path, format_path, parse_path
+from records.secrets import NO_SECRETS, Secrets, said_in
 from records.timeline import Blame, Event, JournalEntry, Moment, blame, leaves, moments
 from workflows.flow import store_path
 
@@ -45,9 +46,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is known of the record's data, oldest first."""
+    """What is known of the record's data, oldest first. secrets: what is not shown of it."""
 
     record: WorkflowRecord
+    secrets: Secrets
     changes: list[RecordChange]
     journal: list[JournalEntry]
     moments: list[Moment]
@@ -63,26 +65,39 @@ class History:
             found = self.moments[0].before if self.moments else self.record.data
             return Point(0, self.record.created_at, None, found, [])
         moment = self.moments[index - 1]
-        return Point(index, moment.event.at, moment.event, moment.after, lines_between(moment.before, moment.after))
+        lines = lines_between(moment.before, moment.after, self.secrets)
+        return Point(index, moment.event.at, moment.event, moment.after, lines)
+
+    def shown(self, point: Point) -> Any:
+        """Return the record's data at the point as it may be shown."""
+        return self.secrets.hide(point.data)
 
     def since(self, moment: datetime) -> list[Point]:
         """Return the points after a time, newest first."""
         return [self.point(at) for at in range(self.last, 0, -1) if self.moments[at - 1].event.at > moment]
 
     def blame(self, point: Point) -> dict[str, Blame]:
-        """Return who or what set each field that the record had at the point, by path."""
+        """Return who or what set each field that the record had at the point, by path; what was there may be shown."""
         then = [moment.event for moment in self.moments[: point.index]]
         changes = [event for event in then if isinstance(event, RecordChange)]
         journal = [event for event in then if isinstance(event, JournalEntry)]
-        return {one.path: one for one in blame(point.data, self.record.created_at, changes, journal)}
+        found = blame(point.data, self.record.created_at, changes, journal)
+        return {one.path: replace(one, before=self.secrets.hide_at(parse_path(one.path), one.before)) for one in found}
 
 
-def history_of(record: WorkflowRecord) -> History:
-    """Return the record's history. Two queries."""
+def history_of(record: WorkflowRecord, secrets: Secrets) -> History:
+    """Return the record's history. secrets: of its workflow. Two queries."""
     told = (ChangeKind.EDITED, ChangeKind.MERGED)  # a status is no data
     changes = [change for change in changes_of(record.pk, limit=EVENTS_ASKED) if change.kind in told]
     journal = journal_of(record)
-    return History(record, changes, journal, moments(record.data, changes, journal))
+    stored = ({format_path(entry.path): entry.value} for entry in journal)
+    hidden = secrets.among(record.data, *stored, *map(said_by, changes))
+    return History(record, hidden, changes, journal, moments(record.data, changes, journal))
+
+
+def said_by(change: RecordChange) -> list[dict[str, Any]]:
+    """Return the values that the change put there and took away, for secrets to be looked for in them."""
+    return said_in([*change.patch, *change.undo])
 
 
 def journal_of(record: WorkflowRecord) -> list[JournalEntry]:
@@ -105,34 +120,36 @@ def _entry(row: ExecutionStep, path: Path) -> JournalEntry:
     )
 
 
-def lines_between(before: Any, after: Any, limit: int = LINES_SHOWN, root: Path = ()) -> list[Line]:
-    """Return the values that differ between two states of a record's data, as they may be shown.
+def lines_between(before: Any, after: Any, secrets: Secrets = NO_SECRETS, *, root: Path = ()) -> list[Line]:
+    """Return the first values that differ between two states of a record's data, as they may be shown.
 
-    root: where the values stand, when they are not a record's data.
+    secrets: none for what is without them already. root: where the values stand, when they are not a record's data.
     """
     old, new = dict(leaves(before, root)), dict(leaves(after, root))
     changed = (path for path in {**old, **new} if old.get(path, ...) != new.get(path, ...) and (root or len(path) > 1))
-    return [_line(path, old, new) for path, _ in zip(changed, range(limit), strict=False)]
+    return [_line(path, old, new, secrets) for path in islice(changed, LINES_SHOWN)]
 
 
-def _line(path: Path, old: dict[Path, Any], new: dict[Path, Any]) -> Line:
+def _line(path: Path, old: dict[Path, Any], new: dict[Path, Any], secrets: Secrets) -> Line:
     kind = "set" if path in old and path in new else "added" if path in new else "deleted"
-    return Line(format_path(path), mask_at(path, old.get(path)), mask_at(path, new.get(path)), kind)
+    before, after = (secrets.hide_at(path, state.get(path)) for state in (old, new))
+    return Line(format_path(path), before, after, kind)
 
 
-def lines_of(change: RecordChange) -> list[Line]:
+def lines_of(change: RecordChange, secrets: Secrets) -> list[Line]:
     """Return the values that a change touched, as they may be shown: of data, status and message."""
     undone = {operation["path"]: operation.get("value") for operation in change.undo}
-    return [_patch_line(operation, undone) for operation in change.patch[:LINES_SHOWN]]
+    return [_patch_line(operation, undone, secrets) for operation in change.patch[:LINES_SHOWN]]
 
 
 KINDS = {"add": "added", "replace": "set", "remove": "deleted"}
 
 
-def _patch_line(operation: dict[str, Any], undone: dict[str, Any]) -> Line:
+def _patch_line(operation: dict[str, Any], undone: dict[str, Any], secrets: Secrets) -> Line:
     keys = list(_keys(operation["path"]))
-    before, after = undone.get(operation["path"]), operation.get("value")
-    return Line(format_path(keys), mask_at(keys, before), mask_at(keys, after), KINDS.get(operation["op"], "set"))
+    values = undone.get(operation["path"]), operation.get("value")
+    before, after = (secrets.hide_at(keys, value) for value in values)
+    return Line(format_path(keys), before, after, KINDS.get(operation["op"], "set"))
 
 
 def _keys(pointer: str) -> Iterator[str | int]:

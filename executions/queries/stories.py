@@ -10,10 +10,10 @@ from typing import Any
 from executions.errors import StepNotFound
 from executions.models import Execution, ExecutionFrame, ExecutionStep
 from executions.queries.actions import StoryAction
-from executions.queries.history import Line, lines_of
+from executions.queries.history import Line, lines_of, said_by
 from executions.queries.story_pages import ERRORS, PREVIEW_BYTES, page_of
 from records.models import RecordChange, WorkflowRecord
-from records.secrets import NO_SECRETS, Secrets, secrets_of
+from records.secrets import Secrets, secrets_of
 from workflows.flow import store_path
 
 PREVIEW_VALUES = 5
@@ -87,25 +87,31 @@ class Story:
     next: str
 
 
-def record_story(record: WorkflowRecord, runs: Sequence[ExecutionFrame], show: str = "", cursor: str = "") -> Story:
+def record_story(
+    record: WorkflowRecord, runs: Sequence[ExecutionFrame], secrets: Secrets, show: str = "", cursor: str = ""
+) -> Story:
     """Return the story, newest first, a page at a time.
 
-    runs: the record's walks (`runs_of`). show: "errors", "people" or "data" leaves the rest out. Three queries.
+    runs: the record's walks (`runs_of`). secrets: of its workflow. show: "errors", "people" or "data" leaves the rest
+    out. Two queries.
     """
     page = page_of(record, runs, show, cursor)
     rows = [one for one in page.events if isinstance(one, ExecutionStep)]
-    steps = _grouped(rows, _secrets(record, rows))
-    changes = [StoryChange(one, lines_of(one)) for one in page.events if isinstance(one, RecordChange)]
+    changed = [one for one in page.events if isinstance(one, RecordChange)]
+    hidden = _secrets(secrets, record, rows).among(*map(said_by, changed))
+    steps = _grouped(rows, hidden)
+    changes = [StoryChange(one, lines_of(one, hidden)) for one in changed]
     actions = [one for one in page.events if isinstance(one, StoryAction)]
     moments = [one for one in _moments(runs, show) if page.spans(one.at)]
     entries: list[Entry] = sorted((*steps, *moments, *changes, *actions), key=_order, reverse=True)
     return Story(entries, page.next)
 
 
-def _secrets(record: WorkflowRecord, rows: Sequence[ExecutionStep]) -> Secrets:
-    """What is not shown of the rows. One query, none without rows."""
+def _secrets(known: Secrets, record: WorkflowRecord, rows: Sequence[ExecutionStep]) -> Secrets:
+    """What is not shown of the rows."""
     given = {row.execution_id: row.execution.trigger_data for row in rows}
-    return secrets_of(record.workflow_id, record.data, *given.values()) if rows else NO_SECRETS
+    outputs = (row.small_output for row in rows)  # type: ignore[attr-defined]  # annotated by _rows
+    return known.among(record.data, *given.values(), *outputs)
 
 
 def _grouped(rows: Sequence[ExecutionStep], secrets: Secrets) -> list[StoryStep]:
@@ -125,13 +131,13 @@ def _story_step(row: ExecutionStep, secrets: Secrets) -> StoryStep:
     defined: Mapping[str, Any] = row.defined or {}  # type: ignore[attr-defined]  # by journal_of
     name = defined.get("name") or row.alias.replace("_", " ").capitalize()
     step = StoryStep([row], name, defined.get("type", ""), store_path(row.alias, defined.get("options", {})))
-    output = row.small_output  # type: ignore[attr-defined]  # annotated by _rows
+    output, size = row.small_output, row.output_bytes  # type: ignore[attr-defined]  # annotated by _rows
     if isinstance(output, dict) and {"branch", "index", "key"} <= output.keys():
         step.branch = output["key"] or ""
     elif isinstance(output, dict):
         pairs = list(secrets.hide(output).items())
         step.preview, step.more = pairs[:PREVIEW_VALUES], max(0, len(pairs) - PREVIEW_VALUES)
-    elif output is not None or (step.store_path and row.output_bytes and not step.is_large):  # null is stored, too
+    elif output is not None or (step.store_path and size and not step.is_large):  # null is stored, too
         step.preview = [(step.store_path or "output", secrets.hide(output))]
     return step
 

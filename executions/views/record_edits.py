@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST
 
 from director.errors import DirectorError
+from director.given import number_in, reason_in
 from director.htmx import is_htmx
 from director.jsontools import ValueInvalid
 from executions.queries import history_of
@@ -23,11 +24,11 @@ from records.errors import RecordChanged
 from records.models import ChangeSource, WorkflowRecord
 from records.page_queries import get_record_for
 from records.patches import Operation, delete_at, format_path, set_at
+from records.secrets import secrets_of
 from records.services import WorkflowData
 from records.states import RecordStatus
 from records.typed import read, with_secrets
 
-REASON_CHARACTERS = 1_000
 MOVES = {
     RecordStatus.SKIPPED: "is skipped: runs pass it over",
     RecordStatus.COMPLETE: "is marked complete",
@@ -53,16 +54,15 @@ def record_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _form(request: HttpRequest, record: WorkflowRecord) -> EditForm:
     given = request.POST
-    revision = given.get("expected_revision", "")
     return EditForm(
-        revision=int(revision) if revision.isascii() and revision.isdigit() and len(revision) < 10 else 0,
+        revision=number_in(given.get("expected_revision", "")) or 0,
         seen=_moment(given.get("seen", "")) or record.updated_at,
         path=given.get("path", ""),
         bucket=given.get("bucket", ""),
         name=given.get("name", "").strip(),
         kind=given.get("kind", "text"),
         text=given.get("value", ""),
-        reason=given.get("reason", "").strip()[:REASON_CHARACTERS],
+        reason=reason_in(given),
         is_masked=given.get("masked") == "1",
     )
 
@@ -90,7 +90,7 @@ def _refused(request: HttpRequest, pk: UUID, form: EditForm, refusal: DirectorEr
     record = get_record_for(request.user, pk)
     form.error = refusal
     if isinstance(refusal, RecordChanged):
-        form.since = history_of(record).since(form.seen)
+        form.since = history_of(record, secrets_of(record.workflow_id)).since(form.seen)
         form.revision, form.seen = record.revision, record.updated_at
     return _answer(request, record, refusal.http_status, form=form)
 
@@ -144,5 +144,4 @@ def record_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _data(request: HttpRequest, pk: UUID) -> tuple[WorkflowRecord, WorkflowData]:
     record = get_record_for(request.user, pk)
-    reason = request.POST.get("reason", "").strip()[:REASON_CHARACTERS]
-    return record, WorkflowData(record.workflow, request.user, source=ChangeSource.PAGE, reason=reason)
+    return record, WorkflowData(record.workflow, request.user, source=ChangeSource.PAGE, reason=reason_in(request.POST))

@@ -11,7 +11,7 @@ from typing import Any
 from director.errors import DirectorError
 from director.jsontools import ValueInvalid
 from executions.queries import History, Point
-from records.masking import hides_at, mask_at
+from records.masking import hides_at
 from records.models import RecordChange
 from records.patches import BUCKETS, Path, format_path, parse_path
 from records.timeline import Blame
@@ -57,7 +57,7 @@ class Node:
     @property
     def before(self) -> Any:
         """What stood here before it was set, as it may be shown."""
-        return mask_at(parse_path(self.path), self.blame.before) if self.blame else None
+        return self.blame.before if self.blame else None
 
     @property
     def by_person(self) -> RecordChange | None:
@@ -75,10 +75,10 @@ class Bucket:
 
 
 def tree_of(history: History, point: Point) -> list[Bucket]:
-    """Return the record's data at a point of its story. Pure."""
-    blamed = history.blame(point)
+    """Return the record's data at a point of its story, as it may be shown. Pure."""
+    blamed, data = history.blame(point), history.shown(point)
     changed = {line.path for line in point.lines} if point.index < history.last else set()
-    parts = ((name, point.data.get(name) or {}) for name in BUCKETS)
+    parts = ((name, data.get(name) or {}) for name in BUCKETS)
     return [Bucket(name, NOTES[name], _children(part, (name,), blamed, changed)[0]) for name, part in parts]
 
 
@@ -92,8 +92,8 @@ def _node(value: Any, path: Path, blamed: Mapping[str, Blame], changed: Collecti
     text = format_path(path)
     node = Node(str(path[-1]), text, kind_of(value), blame=blamed.get(text), is_changed=text in changed)
     node.is_masked = value is not None and hides_at(path, value)
-    if node.is_masked or not isinstance(value, dict | list) or not value or len(path) > DEPTH:
-        node.value = mask_at(path, value)
+    if not isinstance(value, dict | list) or not value or len(path) > DEPTH:
+        node.value = value
     else:
         node.size = len(value)
         node.children, node.more = _children(value, path, blamed, changed)
@@ -149,7 +149,7 @@ def form_for(history: History, path: str, bucket: str) -> EditForm | None:
         return None
     keys = parse_path(path)
     standing = at(record.data, keys)
-    value = mask_at(keys, standing)
+    value = history.secrets.hide_at(keys, standing)
     form.path, form.kind, form.text = path, kind_of(value), written(value)
     form.is_masked = hides_at(keys, standing)
     if len(form.text) > MAX_CHARACTERS:

@@ -11,15 +11,16 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from director.errors import DirectorError
+from director.given import number_in
 from director.htmx import render_page
 from executions.models import Control, Execution, ExecutionFrame
 from executions.queries import History, history_of, record_story, runs_of
 from executions.states import EXECUTION_TERMINAL, FRAME_OPEN, WaitingFor
 from executions.views.record_tree import form_for, tree_of
 from executions.views.repair_form import repair_context
-from records.masking import mask_tree
 from records.models import RecordSearch, WorkflowRecord
 from records.page_queries import get_record_for
+from records.secrets import secrets_of
 from records.states import HELD, RecordStatus, may_move
 from records.titles import title_of
 from workflows.flow import Flow, flow_of
@@ -55,13 +56,16 @@ def record_live(request: HttpRequest, pk: UUID) -> HttpResponse:
 def record_raw(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The record as JSON, secrets masked."""
     record = get_record_for(request.user, pk)
-    response = JsonResponse(raw(record), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    response = JsonResponse(
+        raw(record, secrets_of(record.workflow_id).shown(record.data)),
+        json_dumps_params={"indent": 2, "ensure_ascii": False},
+    )
     response["Content-Disposition"] = f'inline; filename="{record.pk}.json"'
     return response
 
 
-def raw(record: WorkflowRecord) -> dict[str, Any]:
-    """Return the record as people and programs see it."""
+def raw(record: WorkflowRecord, data: Any) -> dict[str, Any]:
+    """Return the record as people and programs see it. data: as it may be shown."""
     return {
         "id": str(record.pk),
         "record_id": record.record_id,
@@ -72,27 +76,30 @@ def raw(record: WorkflowRecord) -> dict[str, Any]:
         "revision": record.revision,
         "created_at": record.created_at,
         "updated_at": record.updated_at,
-        "data": mask_tree(record.data),
+        "data": data,
     }
 
 
 def record_context(request: HttpRequest, record: WorkflowRecord, **over: Any) -> dict[str, Any]:
     """Return what the page and its fragments show. At most 13 queries, whatever the record went through."""
+    secrets = secrets_of(record.workflow_id)
+    history = history_of(record, secrets)
+    data = history.secrets.hide(record.data)
     runs = runs_of(record)
     last = runs[0] if runs else None
     show = request.GET.get("story", "")
     return {
         "record": record,
-        "title": title_of(record.data),
+        "title": title_of(data),
         "runs": runs,
         "last": last,
-        "story": record_story(record, runs, show, request.GET.get("cursor", "")),
+        "story": record_story(record, runs, secrets, show, request.GET.get("cursor", "")),
         "show": show,
         "flow": flow_of(last.execution.version) if last else Flow([], {}),
         "at_step": _at_step(record, last),
         "tab": request.GET.get("tab", "fields"),
         "story_choices": STORY_CHOICES,
-        "raw": raw(record),
+        "raw": raw(record, data),
         **control_of(record, runs),
         **repair_context(request, record, last),
         "is_held": record.status in HELD,
@@ -100,7 +107,7 @@ def record_context(request: HttpRequest, record: WorkflowRecord, **over: Any) ->
         "may_complete": may_move(record.status, RecordStatus.COMPLETE) and record.status != RecordStatus.COMPLETE,
         "may_reset": record.status in (RecordStatus.COMPLETE, RecordStatus.SKIPPED),
         **_origin(record),
-        **_data(request, history_of(record), over),
+        **_data(request, history, over),
     }
 
 
@@ -150,4 +157,5 @@ def _data(request: HttpRequest, history: History, over: dict[str, Any]) -> dict[
 
 
 def _index(text: str, last: int) -> int:
-    return min(int(text), last) if text.isascii() and text.isdigit() and len(text) < 10 else last
+    index = number_in(text)
+    return last if index is None else min(index, last)

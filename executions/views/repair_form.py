@@ -17,7 +17,6 @@ from executions.repair import AGAIN, DONE
 from executions.views.record_tree import at
 from executions.waiting import why_record
 from records.errors import PathInvalid
-from records.masking import mask_at
 from records.models import WorkflowRecord
 from records.patches import BUCKETS, parse_path
 from records.secrets import Secrets, secrets_of
@@ -115,7 +114,7 @@ def __fill_field(failure: Failure, form: RepairForm) -> None:
     except PathInvalid as error:
         form.error, form.wrong = error, "path"
         return
-    value = mask_at(path, at(failure.record.data, path)) if path else ""
+    value = _secrets(failure).hide_at(path, at(failure.record.data, path)) if path else ""
     form.text = written(value)
     if value is not None:  # where nothing stands yet, the type is the person's to say
         form.kind = kind_of(value)

@@ -7,6 +7,7 @@ from executions.queries import record_story, runs_of
 from records import bulk
 from records.filters import RecordFilter
 from records.models import BulkOutcome
+from records.secrets import NO_SECRETS
 from tests.executions.running import drive, email, publish, run, statuses
 from tests.factories import make_record
 
@@ -45,7 +46,7 @@ def test_a_bulk_retry_lets_failed_records_go_on_from_the_step_that_failed():
     assert never_walked.status == "discovered"
     assert not ExecutionStep.objects.filter(execution=second, alias="first", status="complete").exists()
     record = workflow.records.get(record_id="email_000")
-    (told,) = record_story(record, runs_of(record), "people").entries
+    (told,) = record_story(record, runs_of(record), NO_SECRETS, "people").entries
     assert (told.what, told.number, told.user, told.reason) == (
         "retried",
         second.number,

@@ -10,6 +10,7 @@ from executions.refusals import ModificationRefused, NotInterrupted
 from executions.repair import Repair
 from executions.retry import retry_failed
 from records.models import RecordChange
+from records.secrets import NO_SECRETS
 from tests.executions.running import drive, email, journal, outputs, publish, run, start, statuses, wake_all
 from tests.executions.test_effects import body, interrupt
 from tests.rig.step_types import lines
@@ -167,7 +168,7 @@ def test_the_story_of_each_record_that_was_retried_among_all_says_so():
     (later,) = retry_failed(drive(execution), reason="when it is over").executions
 
     def told(record) -> list:
-        story = record_story(record, runs_of(record), "people")
+        story = record_story(record, runs_of(record), NO_SECRETS, "people")
         return [(one.what, one.number, one.user, one.reason) for one in story.entries]
 
     expected = [

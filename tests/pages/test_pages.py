@@ -26,10 +26,10 @@ QUERIES = {
     "/executions/{w.execution.number}/interventions/": 4,
     "/executions/{w.execution.number}/live/?rows=1,2,3": 14,
     "/executions/{w.execution.number}/steps/{w.failed_step.pk}/": 11,
-    "/records/?workflow={w.workflow.slug}": 11,
-    "/records/?workflow={w.workflow.slug}&status=failed": 12,
+    "/records/?workflow={w.workflow.slug}": 12,
+    "/records/?workflow={w.workflow.slug}&status=failed": 13,
     "/records/{w.failed.pk}/": 15,
-    "/jump/?q=invoice": 5,
+    "/jump/?q=invoice": 6,
 }
 
 
