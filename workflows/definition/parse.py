@@ -11,6 +11,7 @@ from workflows.definition.documents import Positions, checked_value, read_docume
 from workflows.definition.problems import DefinitionProblem
 from workflows.definition.schema import DOCUMENT, MAX_NESTING, MAX_STEPS, OPTIONS, STEP, check, unknown_keys
 from workflows.errors import DefinitionInvalid, DefinitionUnreadable, StepTypeUnknown
+from workflows.expressions.failures import kind_of
 from workflows.step_types import registry
 from workflows.step_types.base import BlockSpec, StepType
 
@@ -76,7 +77,7 @@ def parse(source: str | Mapping[str, Any], format: str | None = None) -> Definit
     """
     value, positions = read_document(source, format) if isinstance(source, str) else (checked_value(source), {})
     if not isinstance(value, Mapping):
-        words = "empty" if value is None else f"a {type(value).__name__}"
+        words = "empty" if value is None else kind_of(value)
         raise DefinitionInvalid(
             [DefinitionProblem("", f"A definition is an object with name and steps, this one is {words}")]
         )

@@ -8,6 +8,8 @@ from django.utils import timezone
 from director.api import tokens
 from director.users import named_user
 
+MAX_DAYS = 36_500  # a hundred years; a token that is to be good for longer has no end
+
 
 class Command(BaseCommand):
     help = "Make a token with which a program may use the REST API as USER, and print it: it is shown this once."
@@ -20,8 +22,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, user: str, name: str, expires_days: int | None, **_: Any) -> None:
-        if expires_days is not None and expires_days < 1:
-            raise CommandError(f"--expires-days {expires_days}: give 1 or more, or leave it out.")
+        if expires_days is not None and not 1 <= expires_days <= MAX_DAYS:
+            raise CommandError(f"--expires-days {expires_days}: give 1 to {MAX_DAYS}, or leave it out.")
         expires_at = None if expires_days is None else timezone.now() + timedelta(days=expires_days)
         _token, secret = tokens.issue(named_user(user), name=name, expires_at=expires_at)
         self.stdout.write(secret)
