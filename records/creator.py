@@ -20,9 +20,9 @@ from records import history, schemas, search
 from records.errors import RecordInvalid, RecordTooLarge
 from records.history import Origin, told
 from records.identity import Naming, NewRecord, name_records, record_of
-from records.masking import MASK, is_sensitive
+from records.masking import MASK, hides_at, masked_paths
 from records.models import ChangeKind, OnInvalid, RecordType, WorkflowRecord
-from records.patches import BUCKETS, check_unmasked
+from records.patches import BUCKETS, mask_refused
 from records.search import FOUND
 from records.states import RecordStatus
 from workflows.definition.plan import CreateRecords, OnExisting
@@ -145,7 +145,7 @@ class Creator:
         record = self.naming.identify(record_of(item) if isinstance(item, Item) else item)
         written = dumps(record.data())
         if MASKED in written:
-            _leave_masked(record)
+            _leave_masked(record, by_person=self.origin.by_person)
         if len(written) > MAX_FIELD_BYTES:
             fits = checked(Position(0, "", ""), {**record.fields, **record.vars, **record.targets}, MAX_FIELD_BYTES)
             if isinstance(fits, Problem):
@@ -238,7 +238,11 @@ class Creator:
             cursor.execute(TELL_MERGED, {**told_of, **words})
 
     def _insert(self, items: list[Written]) -> None:
-        """Insert what is not there yet; what others were quicker with stays open."""
+        """Insert what is not there yet; what others were quicker with stays open, what is known by a mask alone fails."""
+        for item in items:
+            if item.record.masked:
+                item.settle("failed", mask_refused(item.record.masked).message)
+        items = [item for item in items if not item.outcome]
         if not items:
             return
         self._name([item for item in items if not item.name])
@@ -292,16 +296,21 @@ def _schemas(workflow_id: UUID, spec: CreateRecords) -> Iterator[tuple[Any, str]
         yield record_type.schema, record_type.on_invalid
 
 
-def _leave_masked(record: NewRecord) -> None:
-    """Take masked values out, so that a masked export met again leaves the secrets as they are.
+def _leave_masked(record: NewRecord, *, by_person: bool) -> None:
+    """Take masks out, so that a masked export met again leaves what they stand for as it is.
 
+    What a source says may have such dots of its own: there only what stands under a secret's name is taken for a mask.
     Raises ValueInvalid for a mask further inside, where leaving it out would lose the secret.
     """
     for name in BUCKETS:
-        bucket = getattr(record, name)
-        kept = {key: value for key, value in bucket.items() if not (value == MASK and is_sensitive(key))}
-        check_unmasked(kept, (name,))
-        setattr(record, name, kept)
+        bucket: dict[str, Any] = getattr(record, name)
+        found = [path for path in masked_paths(bucket, (name,)) if by_person or hides_at(path, MASK)]
+        for path in found:
+            if len(path) > 2:
+                raise mask_refused(path)
+            record.masked = (name, str(path[1])) if by_person else None
+        left = {path[1] for path in found}
+        setattr(record, name, {key: value for key, value in bucket.items() if key not in left})
 
 
 def _identity(record: NewRecord) -> tuple[str, str]:

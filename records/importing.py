@@ -12,16 +12,17 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from director.errors import DirectorError
 from django.db import transaction
 from django.db.models.functions import Now
+
+from director.errors import DirectorError
 from records.background import SLICE_SECONDS, nudge_on_commit, take_up
 from records.creation import OUTCOMES, Tally
 from records.creator import Creator
@@ -30,6 +31,7 @@ from records.history import Origin
 from records.identity import NewRecord
 from records.mapping import Mapper, is_export
 from records.models import ChangeSource, ImportStatus, RecordImport, RecordImportPart, WorkflowRecord
+from records.patches import mask_refused
 from records.signals import announce_many
 from workflows.definition.plan import CreateRecords, OnExisting
 from workflows.expressions import compile_template
@@ -302,14 +304,16 @@ def _met(kept: RecordImport, rows: list[PreviewRow]) -> list[PreviewRow]:
     records = WorkflowRecord.objects.filter(workflow_id=kept.workflow_id)
     known = set(records.filter(record_id__in=ids).values_list("record_id", flat=True))
     known_keys = set(records.filter(source_key__in=keys).values_list("record_type", "source_key"))
-    return [
-        PreviewRow(row.position, row.record, row.type, _is_met(row, known, known_keys), row.problem) for row in rows
-    ]
+    return [_looked_at(row, known, known_keys) for row in rows]
 
 
-def _is_met(row: PreviewRow, known: set[str], known_keys: set[Any]) -> bool:
+def _looked_at(row: PreviewRow, known: set[str], known_keys: set[Any]) -> PreviewRow:
     record = row.record
-    return record is not None and (record.record_id in known or (row.type, record.source_key) in known_keys)
+    if record is None:
+        return row
+    exists = record.record_id in known or (row.type, record.source_key) in known_keys
+    problem = mask_refused(record.masked).message if record.masked and not exists else row.problem
+    return replace(row, exists=exists, problem=problem)
 
 
 def _columns(path: Path) -> list[str]:

@@ -25,9 +25,9 @@ from records import exporting, importing
 from records.api.base import AnyField, DataView
 from records.api.records import TEST_PARAMETER
 from records.api.selection import FilterQuery, is_path, read_list_query, read_record_filter
-from records.masking import mask_tree
 from records.models import ImportStatus, RecordImport
 from records.revealing import reveal_records
+from records.secrets import Secrets, secrets_of
 from workflows.services import get_workflow_for
 
 
@@ -109,7 +109,7 @@ class ImportUploadSerializer(ImportOptionsSerializer):
 
 
 class ImportPreviewRowSerializer(serializers.Serializer[Any]):
-    """A row as it would be imported; `problem` says why it would be refused."""
+    """A row as it would be imported; `problem` says why it would be refused. Context: the workflow's `secrets`."""
 
     position = serializers.CharField()
     type = serializers.CharField(allow_blank=True)
@@ -119,8 +119,8 @@ class ImportPreviewRowSerializer(serializers.Serializer[Any]):
     problem = serializers.CharField(allow_blank=True)
 
     def get_data(self, row: importing.PreviewRow) -> dict[str, Any] | None:
-        data: dict[str, Any] | None = mask_tree(row.record.data()) if row.record else None
-        return data
+        secrets: Secrets = self.context["secrets"]
+        return secrets.shown(row.record.data()) if row.record else None
 
 
 class ImportPreviewSerializer(serializers.Serializer[Any]):
@@ -193,7 +193,8 @@ class Imports(DataView):
         if asked["confirm"]:
             importing.confirm(kept, options, reason=asked.get("reason", ""))
         kept.refresh_from_db()
-        answer = ImportUploadedSerializer({"upload": kept, "preview": preview}, context={"request": request}).data
+        context = {"request": request, "secrets": secrets_of(found.pk)}
+        answer = ImportUploadedSerializer({"upload": kept, "preview": preview}, context=context).data
         return Response(answer, status.HTTP_201_CREATED, headers={"Location": answer["upload"]["url"]})
 
 
@@ -213,8 +214,9 @@ class ImportPreview(DataView):
     def post(self, request: Request, workflow: str, upload: UUID) -> Response:
         """Tell what would become of the first rows with other options; nothing is written."""
         options = _options(read_body(request, ImportOptionsSerializer))
-        found = importing.preview(_find(request, workflow, upload), options)
-        return Response(ImportPreviewSerializer(found).data)
+        kept = _find(request, workflow, upload)
+        context = {"secrets": secrets_of(kept.workflow_id)}
+        return Response(ImportPreviewSerializer(importing.preview(kept, options), context=context).data)
 
 
 class ImportConfirm(DataView):

@@ -18,6 +18,7 @@ from records.masking import MASK
 from records.models import ChangeSource, RecordChange, RecordImport, RecordImportPart, RecordType
 from records.patches import format_path
 from records.records import Records
+from records.variables import Variables
 from tests.factories import make_record, make_user, make_workflow
 from tests.rig.waiting import wait_for
 
@@ -362,3 +363,30 @@ def test_a_record_that_comes_twice_in_a_file_gets_what_both_rows_say():
 
     assert (kept.created, kept.merged) == (1, 1)
     assert workflow.records.get().data == {"fields": {"c": 1}, "vars": {"a": 1}, "targets": {"b": 2}}
+
+
+@pytest.mark.django_db
+def test_a_text_that_was_exported_with_a_mask_in_it_is_left_as_it_is_and_makes_no_new_record():
+    workflow = make_workflow()
+    Variables(workflow, Origin(ChangeSource.API)).set("crm_token", "s3cr3t-42")
+    make_record(workflow, record_id="crm_001", record_type="crm", fields={"note": "Bearer s3cr3t-42", "tier": "gold"})
+    make_record(workflow, record_id="crm_002", record_type="crm", fields={"lines": [{"note": "by s3cr3t-42"}]})
+    masked = b"".join(export_csv(workflow.pk, RecordFilter()))
+    workflow.records.filter(record_id="crm_001").update(data={"fields": {"note": "Bearer s3cr3t-42", "tier": "tin"}})
+
+    imported = bring(workflow, "again.csv", masked)
+
+    assert b"s3cr3t-42" not in masked
+    assert (imported.merged, imported.failed) == (1, 1)
+    assert imported.problems[0]["reason"].startswith("fields.lines[0].note is a mask, not a value")
+    assert contents(workflow)["crm_001"][-1]["fields"] == {"note": "Bearer s3cr3t-42", "tier": "gold"}
+
+    workflow.records.all().delete()
+    upload = importing.upload(workflow, "new.csv", [masked])
+    seen, made = importing.preview(upload, ImportOptions()), bring(workflow, "new.csv", masked)
+
+    assert (made.created, made.failed) == (0, 2)
+    assert {row.problem.partition(",")[0] for row in seen.rows} == {
+        "fields.note is a mask",
+        "fields.lines[0].note is a mask",
+    }
