@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from director.api.errors import ParameterInvalid
 from director.api.paging import next_url, position
 from director.api.reading import read_query
 from executions.queries import History, history_of, record_story, runs_of
@@ -49,6 +50,7 @@ class ChangeEntrySerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(source="change.reason", allow_blank=True)
     revision = serializers.IntegerField(source="change.revision")
     lines = LineSerializer(many=True)
+    more = serializers.IntegerField(source="untold", help_text="Values that it touched beside the lines.")
 
 
 class AttemptSerializer(serializers.Serializer[Any]):
@@ -162,6 +164,9 @@ class RecordHistory(DataView):
         story = record_story(record, runs_of(record), data.secrets, query.get("show", ""), cursor)
         answer = {"results": [_told(entry) for entry in story.entries], "next": next_url(request, story.next or None)}
         if "as_of" in query:
+            if query["as_of"] < record.created_at:
+                detail = f"The record was made at {record.created_at.isoformat()}; it was nothing before."
+                raise ParameterInvalid([{"parameter": "as_of", "detail": detail, "code": "invalid"}])
             answer["past"] = _past(history_of(record, data.secrets), query["as_of"])
         return Response(answer)
 

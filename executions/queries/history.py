@@ -20,6 +20,7 @@ from workflows.flow import store_path
 
 EVENTS_ASKED = 500  # the newest of each kind; what is older counts as how the record was found
 LINES_SHOWN = 8  # changed values named of one event
+LINES_TOLD = 200  # the same where all of them are asked for
 STORED = (StepStatus.COMPLETE, StepStatus.OVERRIDDEN)  # of a reused outcome the original's row tells
 
 
@@ -137,9 +138,9 @@ def _line(path: Path, old: dict[Path, Any], new: dict[Path, Any], secrets: Secre
 
 
 def lines_of(change: RecordChange, secrets: Secrets) -> list[Line]:
-    """Return the values that a change touched, as they may be shown: of data, status and message."""
+    """Return the first values that a change touched, as they may be shown: of data, status and message."""
     undone = {operation["path"]: operation.get("value") for operation in change.undo}
-    return [_patch_line(operation, undone, secrets) for operation in change.patch[:LINES_SHOWN]]
+    return [_patch_line(operation, undone, secrets) for operation in change.patch[:LINES_TOLD]]
 
 
 KINDS = {"add": "added", "replace": "set", "remove": "deleted"}

@@ -10,9 +10,9 @@ from typing import Any
 from executions.errors import StepNotFound
 from executions.models import Execution, ExecutionFrame, ExecutionStep
 from executions.queries.actions import StoryAction
-from executions.queries.history import Line, lines_of, said_by
+from executions.queries.history import LINES_SHOWN, Line, lines_of, said_by
 from executions.queries.story_pages import ERRORS, PREVIEW_BYTES, page_of
-from records.models import RecordChange, WorkflowRecord
+from records.models import ChangeKind, RecordChange, WorkflowRecord
 from records.secrets import Secrets, secrets_of
 from workflows.flow import store_path
 
@@ -77,6 +77,20 @@ class StoryChange:
     def at(self) -> datetime:
         return self.change.at
 
+    @property
+    def shown(self) -> list[Line]:
+        return self.lines[:LINES_SHOWN]
+
+    @property
+    def unshown(self) -> int:
+        """How many values more it touched."""
+        return max(0, len(self.change.patch) - LINES_SHOWN)
+
+    @property
+    def untold(self) -> int:
+        """How many values it touched that are not among the lines."""
+        return len(self.change.patch) - len(self.lines)
+
 
 Entry = StoryStep | StoryMoment | StoryChange | StoryAction
 
@@ -85,6 +99,12 @@ Entry = StoryStep | StoryMoment | StoryChange | StoryAction
 class Story:
     entries: list[Entry]
     next: str
+
+    @property
+    def tells_beginning(self) -> bool:
+        """Whether it ends with who made the record."""
+        last = self.entries[-1] if self.entries else None
+        return isinstance(last, StoryChange) and last.change.kind == ChangeKind.CREATED
 
 
 def record_story(

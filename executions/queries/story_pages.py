@@ -100,7 +100,7 @@ def _changes(record: WorkflowRecord, show: str, before: int) -> Iterable[RecordC
     """What no step's row tells; how the record was found is told by itself. Index record_change_by_record."""
     if show == "errors":
         return []
-    rows = RecordChange.objects.filter(record=record, pk__lt=before).exclude(kind=ChangeKind.CREATED)
+    rows = RecordChange.objects.filter(record=record, pk__lt=before).exclude(kind=ChangeKind.CREATED, actor=None)
     if show == "people":
         rows = rows.filter(actor__isnull=False)
     elif show == "data":

@@ -191,3 +191,17 @@ def test_a_record_tells_its_history_and_what_it_was(people: Personas) -> None:
     assert "step" not in {entry["entry"] for entry in people_only}
     assert people.stranger.get(f"{record}/history").status_code == 404
     assert people.owner.get(f"{people.url}/records/email_009/history").json()["code"] == "record_not_found"
+
+
+def test_a_record_tells_who_made_it_and_that_it_was_nothing_before(people: Personas) -> None:
+    wide = {f"column_{number:03}": number for number in range(210)}
+    body = {"type": "email", "record_id": "email_001", "fields": {}, "vars": wide, "reason": "from the fair"}
+    people.mate.post(f"{people.url}/records", body, format="json")
+    record = f"{people.url}/records/email_001"
+
+    (made,) = people.owner.get(f"{record}/history").json()["results"]
+    before = people.owner.get(f"{record}/history", {"as_of": "2020-01-01T00:00:00Z"})
+
+    assert (made["kind"], made["by"], made["reason"]) == ("created", "tom", "from the fair")
+    assert (len(made["lines"]), made["more"]) == (200, 10)
+    assert (before.status_code, before.json()["errors"][0]["parameter"]) == (400, "as_of")
