@@ -31,8 +31,9 @@ demo: setup
 up: setup
 	$(BIN)/python manage.py up $(if $(PORT),--port $(PORT))
 
+# Whole files go to as many test processes as there are cores, each with servers of its own; ARGS="-n 0 ..." uses one.
 test: setup-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup-dev
 	scripts/check
