@@ -10,7 +10,7 @@ def main() -> None:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
     from django.db import OperationalError, ProgrammingError
-    from psycopg.errors import UndefinedTable
+    from psycopg.errors import UndefinedColumn, UndefinedTable
 
     from director import embedded
     from director.errors import SetupError
@@ -25,7 +25,7 @@ def main() -> None:
     except ImproperlyConfigured as error:
         sys.exit(str(error))
     except ProgrammingError as error:
-        if not isinstance(error.__cause__, UndefinedTable):
+        if not isinstance(error.__cause__, UndefinedTable | UndefinedColumn):
             raise
         sys.exit("The database is empty or of an older Director. Run `manage.py migrate` first; `manage.py up` does.")
     except OperationalError as error:

@@ -77,7 +77,7 @@ def counts_add_up(execution: Execution) -> bool:
 def summary(execution: Execution) -> str:
     """Return the counts of a finished run as one sentence."""
     if not execution.records_total:
-        return f"#{execution.number} {execution.status}: nothing to process."
+        return f"#{execution.number} {execution.status}{': nothing to process' if not execution.error else ''}."
     return (
         f"#{execution.number} {execution.status}: {execution.records_total} records in, "
         f"{execution.records_complete} complete, {execution.records_failed} failed, "

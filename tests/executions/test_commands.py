@@ -56,6 +56,7 @@ def test_run_workflow_starts_it_by_name_or_slug_with_input_and_labels(tmp_path):
         (("touch-all", "--input", "/nowhere/input.json"), "cannot be read"),
         (("touch-all", "--input", "{tmp_path}/broken.json"), "is not JSON: Expecting value: line 2 column 8"),
         (("touch-all", "--input", "{tmp_path}/list.json"), "a JSON object is needed"),
+        (("touch-all", "--input", "{tmp_path}/nan.json"), "is not JSON: NaN is no number of JSON"),
         (("touch-all", "--label", "acme"), "NAME=VALUE"),
     ],
 )
@@ -63,6 +64,7 @@ def test_run_workflow_refuses_with_the_way_out_and_starts_nothing(arguments: tup
     publish(TOUCH)
     (tmp_path / "broken.json").write_text('{"a": 1,\n  "b": }')
     (tmp_path / "list.json").write_text("[1]")
+    (tmp_path / "nan.json").write_text('{"a": NaN}')
 
     with pytest.raises(CommandError, match=words.replace("(", "\\(")):
         call_command("run_workflow", *(argument.format(tmp_path=tmp_path) for argument in arguments))

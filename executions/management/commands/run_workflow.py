@@ -6,7 +6,7 @@ import json
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from celery import current_app
 from django.core.management.base import BaseCommand, CommandError
@@ -75,7 +75,7 @@ def find_workflow(name: str) -> Workflow:
 def read_input(path: Path) -> Any:
     """Return the JSON object in the file; a CommandError says where it goes wrong."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
@@ -84,6 +84,10 @@ def read_input(path: Path) -> Any:
         kind = type(value).__name__
         raise CommandError(f"{path} holds {kind}; a JSON object is needed, templates read {{{{ trigger.name }}}}.")
     return value
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def read_labels(pairs: list[str]) -> dict[str, str]:
