@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.functions import TransactionNow
 from django.db import connection, transaction
 
 from connectors.effects import Effect
@@ -181,7 +182,7 @@ def _go_on(
             execution, user=user, records=keys, repeat_interrupted=True, overrides=said, rerun=sorted(set(rerun))
         )
         for run in retried.executions:
-            note(run, user, kind, reason, told)
+            note(run, user, kind, reason, told, at=TransactionNow())
     return retried
 
 

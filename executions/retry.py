@@ -105,7 +105,8 @@ def retry_failed(
         retried = go_on(execution, user=user, records=records)
         told = {"count": retried.records, "records": _names(records or []), **({"cause": cause} if cause else {})}
         for run in retried.executions:
-            note(run, user, "retried", reason, {key: value for key, value in told.items() if value})
+            changes = {key: value for key, value in told.items() if value}
+            note(run, user, "retried", reason, changes, at=TransactionNow())
     return retried
 
 
@@ -118,7 +119,7 @@ def go_on(
     overrides: Mapping[str, Any] | None = None,
     rerun: Sequence[str] = (),
 ) -> Retried:
-    """Let the failed records go on; the caller keeps why, in the same transaction: its time says of which records.
+    """Let the failed records go on; the caller keeps why, at TransactionNow(): by that time the frames know of it.
 
     repeat_interrupted: also those whose step may have happened and must not be repeated without a person's word, which
     this is. overrides: inputs or outputs of steps, as in `executions.overrides`. rerun: steps whose outcomes no longer
