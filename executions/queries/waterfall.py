@@ -27,9 +27,11 @@ LOOKS = {
     StepStatus.RUNNING: "processing",
 }
 
-# The first and the last frame of the run: of each status its ends. Index frame_by_status.
+# The first and the last frame of the run: of each status its ends. Index frame_by_status. Where the last one was made by
+# an iterate of the first, also the position of its record there.
 ENDS = """
-SELECT min(least(low.id, high.id)), max(greatest(low.id, high.id)) FROM unnest(%(statuses)s::text[]) AS s (status)
+SELECT low, high, (SELECT position FROM execution_frames WHERE id = high AND parent_id = low) FROM (
+SELECT min(low.id) AS low, max(high.id) AS high FROM unnest(%(statuses)s::text[]) AS s (status)
 CROSS JOIN LATERAL (
     SELECT id FROM execution_frames WHERE (execution_id, status) >= (%(execution)s, s.status)
         AND (execution_id, status) <= (%(execution)s, s.status) ORDER BY execution_id, status, id LIMIT 1
@@ -39,6 +41,7 @@ CROSS JOIN LATERAL (
         AND (execution_id, status) <= (%(execution)s, s.status)
     ORDER BY execution_id DESC, status DESC, id DESC LIMIT 1
 ) high
+) ends
 """
 # The frames from a key on, in the order in which they were made: of each status some, merged. Index frame_by_status.
 FROM_KEY = """
@@ -47,7 +50,26 @@ SELECT f.id FROM unnest(%(statuses)s::text[]) AS s (status) CROSS JOIN LATERAL (
         AND (execution_id, status) <= (%(execution)s, s.status) ORDER BY execution_id, status, id LIMIT %(limit)s
 ) f ORDER BY f.id LIMIT %(limit)s
 """
-# The same by counting, where ids have gaps because other runs made frames at the same time. Index frame_by_status alone.
+# The key of the frame at a position, where ids have gaps because other runs made frames at the same time. The position
+# grows with the key, so what is between two keys is halved, some 20 times for a million. Index frame_by_status.
+AT_POSITION = """
+WITH RECURSIVE between AS (
+    SELECT %(low)s::bigint AS low, %(high)s::bigint AS high
+    UNION ALL
+    SELECT CASE WHEN f.position < %(number)s THEN (b.low + b.high) / 2 ELSE b.low END,
+        CASE WHEN f.position < %(number)s THEN b.high ELSE f.id END
+    FROM between b CROSS JOIN LATERAL (
+        SELECT n.id, n.position FROM unnest(%(statuses)s::text[]) AS s (status) CROSS JOIN LATERAL (
+            SELECT id, position FROM execution_frames
+            WHERE (execution_id, status, id) <= (%(execution)s, s.status, (b.low + b.high) / 2)
+                AND (execution_id, status) >= (%(execution)s, s.status)
+            ORDER BY execution_id DESC, status DESC, id DESC LIMIT 1
+        ) n ORDER BY n.id DESC LIMIT 1
+    ) f WHERE b.high - b.low > 1
+)
+SELECT min(high) FROM between
+"""
+# Where frames of several iterates come one after the other they are counted. Index frame_by_status alone.
 FROM_NUMBER = """
 WITH ids AS MATERIALIZED (SELECT id FROM execution_frames WHERE execution_id = %(execution)s)
 SELECT id FROM ids ORDER BY id OFFSET %(number)s LIMIT %(limit)s
@@ -90,7 +112,7 @@ class WaterfallRow:
 def waterfall(
     execution: Execution, first: int, total: int, *, each_own: bool = False, containers: Sequence[str] = ()
 ) -> list[WaterfallRow]:
-    """Return up to WINDOW rows from the place `first` (0-based) on. Four queries.
+    """Return up to WINDOW rows from the place `first` (0-based) on. Five queries at most.
 
     total: how many walks there are. each_own: a row's bars are measured from its own beginning to its own end, not on
     the clock of the run. containers: steps that last as long as what is in them, drawn behind the others.
@@ -107,15 +129,19 @@ def waterfall(
 
 
 def _ids(execution: Execution, first: int, total: int) -> list[int]:
-    """The keys of the frames at some places. One made all at once have keys without gaps, so the key can be told."""
+    """The keys of the frames at some places. Most are made all at once: their keys have no gaps, so a key can be told."""
     values: dict[str, Any] = {"execution": execution.pk, "statuses": list(STATUS_ORDER), "limit": WINDOW}
     with connection.cursor() as cursor:
         cursor.execute(ENDS, values)
-        low, high = cursor.fetchone()
-        if low is None:
+        low, high, last = cursor.fetchone()
+        if low is None or first >= total:
             return []
         if high - low + 1 == total:
             cursor.execute(FROM_KEY, values | {"key": low + first})
+        elif last == total - 1:
+            cursor.execute(AT_POSITION, values | {"low": low, "high": high, "number": first})
+            key = cursor.fetchone()[0] if first else low
+            cursor.execute(FROM_KEY, values | {"key": key})
         else:
             cursor.execute(FROM_NUMBER, values | {"number": first})
         return [key for (key,) in cursor.fetchall()]

@@ -4,6 +4,8 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from executions import control
@@ -112,6 +114,22 @@ def test_the_waterfall_counts_where_another_run_made_walks_at_the_same_time(worl
 
     assert [row.frame.id for row in rows] == keys
     assert [row.number for row in rows] == list(range(5, 15))
+
+
+def test_the_waterfall_of_one_iterate_is_found_by_position_where_another_run_made_walks_at_the_same_time(world: World):
+    execution, other = make_execution(world.workflow), make_execution(world.workflow)
+    keys = [execution.frames.get().pk]
+    for position in range(1, 21):
+        status = ("complete", "failed", "ready")[position % 3]
+        keys.append(make_frame(execution, None, alias="each_invoice", position=position, status=status).pk)
+        for _ in range(position % 4):
+            make_frame(other, None, alias="each_invoice")
+
+    with CaptureQueriesContext(connection) as queries:
+        found = [[row.frame.id for row in waterfall(execution, first, len(keys))] for first in range(len(keys) + 1)]
+
+    assert found == [keys[first:] for first in range(len(keys) + 1)]
+    assert not any("OFFSET" in one["sql"] for one in queries), "nothing is counted"
 
 
 def test_a_row_has_its_steps_as_bars_and_its_wait_up_to_now(world: World):
