@@ -19,12 +19,12 @@ class Effect(StrEnum):
     KEYED = "keyed"
     ONCE = "once"
 
-    @property
-    def needs_intent(self) -> bool:
-        """Whether a durable `running` journal row must exist before the step begins."""
-        return self in (Effect.IDEMPOTENT, Effect.KEYED, Effect.ONCE)
+    # Attributes, not properties: the engine asks at every record-step.
+    is_pure: bool
+    needs_intent: bool  # whether a durable `running` journal row must exist before the step begins
+    may_repeat: bool  # whether an intent without receipt may simply be run again
 
-    @property
-    def may_repeat(self) -> bool:
-        """Whether an intent without receipt may simply be run again."""
-        return self is not Effect.ONCE
+    def __init__(self, value: str) -> None:
+        self.is_pure = value == "pure"
+        self.needs_intent = value in ("idempotent", "keyed", "once")
+        self.may_repeat = value != "once"

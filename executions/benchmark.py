@@ -139,7 +139,7 @@ def _prepare(records: int, say: Callable[[str], None]) -> Workflow:
 
 def _wait(execution: Execution) -> None:
     while execution.status not in EXECUTION_TERMINAL:
-        time.sleep(0.05)
+        time.sleep(0.25)
         execution.refresh_from_db()
 
 

@@ -71,16 +71,16 @@ class RunContext:
     rules: dict[str, Rule] = field(default_factory=dict)
     # Names in templates that are sensitive variables, as of the last claim.
     sensitive: frozenset[str] = frozenset()
+    # Whether a person said that inputs or outputs of steps should be others.
+    changes: bool = field(init=False)
+    # Whether effects are answered from the recordings of the run that is replayed.
+    is_dry: bool = field(init=False)
+    # Iterates after which a frame ends: a retry goes the records' own path and repeats nothing of the batch.
+    stop_after: frozenset[str] = field(init=False)
 
-    @property
-    def changes(self) -> bool:
-        """Whether a person said that inputs or outputs of steps should be others."""
-        return bool(self.overrides.get("steps"))
-
-    @property
-    def is_dry(self) -> bool:
-        """Whether effects are answered from the recordings of the run that is replayed."""
-        return bool(self.overrides.get("dry"))
+    def __post_init__(self) -> None:
+        self.changes, self.is_dry = bool(self.overrides.get("steps")), bool(self.overrides.get("dry"))
+        self.stop_after = frozenset(self.overrides.get("stop_after", ()))
 
     def override(self, alias: str, frame: Frame) -> dict[str, Any]:
         """Return {"input": {...}} or {"output": ...} for the step; what is said of one record goes before all.
@@ -102,11 +102,6 @@ class RunContext:
         {"skip_completed": bool, "frames": {iterate: [frames of any runs]}}; None when this is no replay.
         """
         return self.overrides.get("again")
-
-    @property
-    def stop_after(self) -> frozenset[str]:
-        """Iterates after which a frame ends: a retry goes the records' own path and repeats nothing of the batch."""
-        return frozenset(self.overrides.get("stop_after", ()))
 
     def secrets(self, scope: Mapping[str, Any], names: Iterable[str]) -> Secrets:
         """Return the secrets that a step whose templates refer to the names may have put into what it says."""

@@ -46,11 +46,11 @@ class Frame:
     revision: int | None = None
     began: float | None = None
     recorded: dict[str, Recorded] = field(default_factory=dict)
-    key: bytes = field(init=False)  # of the record, as COPY takes it
+    place: bytes = field(init=False)  # the ids of frame and record, as COPY takes them
     work: Work = field(init=False)
 
     def __post_init__(self) -> None:
-        self.key = NULL if self.record_pk is None else str(self.record_pk).encode()
+        self.place = b"%d\t%b" % (self.id, NULL if self.record_pk is None else str(self.record_pk).encode())
         self.work = Work()
 
     @property

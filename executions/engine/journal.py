@@ -428,11 +428,11 @@ def shift_counts(session: Connection, execution_id: UUID, counts: Counts, shard:
 
 
 class RowWriter:
-    """Makes journal rows of one execution: what never changes is encoded once."""
+    """Makes journal rows of one execution: what comes again and again is encoded once."""
 
     def __init__(self, execution_id: UUID) -> None:
         self._head = str(execution_id).encode()
-        self._aliases: dict[str, bytes] = {}
+        self._attempts: dict[tuple[str, int, str], bytes] = {}
         self._second, self._prefix = -1, b""
 
     def row(
@@ -450,38 +450,31 @@ class RowWriter:
         duration_ms: float | None,
     ) -> Row:
         """Return the row; input, output and error are JSON (None is SQL null), started is seconds since the epoch."""
-        encoded = self._aliases.get(alias)
-        if encoded is None:
-            encoded = self._aliases[alias] = alias.encode()
-        line = b"\t".join(
-            (
-                self._head,
-                b"%d" % frame.id,
-                frame.key,
-                encoded,
-                b"%d" % attempt,
-                status.encode(),
-                _field(input),
-                _field(output),
-                _field(error),
-                fingerprint.encode(),
-                self._moment(started),
-                NULL if duration_ms is None else b"%.4f" % duration_ms,
-            )
+        which = (alias, attempt, status)
+        line = b"%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\n" % (
+            self._head,
+            frame.place,
+            self._attempts.get(which) or self._attempt(which),
+            # JSON has no raw tabs or line ends; only its backslashes mean something to COPY.
+            NULL if input is None else input.replace(b"\\", b"\\\\"),
+            NULL if output is None else output.replace(b"\\", b"\\\\"),
+            NULL if error is None else error.replace(b"\\", b"\\\\"),
+            fingerprint.encode(),
+            self._moment(started),
+            NULL if duration_ms is None else b"%.4f" % duration_ms,
         )
-        return Row(line + b"\n", alias, str(status), duration_ms or 0.0)
+        return Row(line, alias, status, duration_ms or 0.0)
+
+    def _attempt(self, which: tuple[str, int, str]) -> bytes:
+        alias, attempt, status = which
+        return self._attempts.setdefault(which, f"{alias}\t{attempt}\t{status}".encode())
 
     def _moment(self, started: float) -> bytes:
         """The instant as PostgreSQL reads it; all of one second share the text up to the second."""
         second = int(started)
         if second != self._second:
             self._second, self._prefix = second, f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}".encode()
-        return b"%s.%06d+00" % (self._prefix, (started - second) * 1_000_000)
-
-
-def _field(json: bytes | None) -> bytes:
-    """JSON has no raw tabs or line ends; only its backslashes mean something to COPY."""
-    return NULL if json is None else json.replace(b"\\", b"\\\\")
+        return b"%b.%06d+00" % (self._prefix, (started - second) * 1_000_000)
 
 
 def _text(json: bytes | None) -> str | None:

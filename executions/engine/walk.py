@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import psycopg
 from django import db
 
-from connectors.effects import Effect
 from director import jsontools
 from director.errors import DirectorError
 from director.ids import uuid7
@@ -40,6 +39,7 @@ from workflows.step_types.base import (
     AskPerson,
     EndBlock,
     IterateBody,
+    Outcome,
     SetVariable,
     StepCall,
     StreamItems,
@@ -229,8 +229,13 @@ class Walker:
             return
         if step.type.effect.needs_intent:
             await self._intend(attempt, recorded)
-        outcome = await self._run(attempt, config)
-        await self._settle(attempt, outcome)
+        call = self._call(attempt, config)
+        is_quick = step.type.effect.is_pure and step.timeout_seconds is None
+        outcome = _evaluated(step.type.run, call) if is_quick else await _perform(step, call)
+        if isinstance(outcome, Outcome) or step.create is not None:
+            await self._settle(attempt, outcome)
+        else:
+            self._complete(attempt, outcome)
 
     async def _intend(self, attempt: Attempt, recorded: Recorded | None) -> None:
         """Make the intent durable before the effect (I4); what an earlier one without receipt means is decided here."""
@@ -275,29 +280,11 @@ class Walker:
             self._record(attempt, StepStatus.FAILED, error=held_back)
             self._heed_control(attempt.frame, attempt.step, forgiven=attempt.number)
 
-    async def _run(self, attempt: Attempt, config: Any) -> Any:
-        """Run the step type; whatever it raises comes out as a DirectorError."""
-        step, frame = attempt.step, attempt.frame
-        call = StepCall(
-            step=step,
-            config=config,
-            scope=attempt.scope,
-            attempt=attempt.number,
-            workflow_id=self.run.workflow_id,
-            execution_id=self.run.execution_id,
-            frame_id=frame.id,
-            record_id=frame.record.record_id if frame.record else None,
-        )
-        try:
-            if step.type.effect is Effect.PURE and step.timeout_seconds is None:
-                return step.type.run(call)
-            return await asyncio.wait_for(_in_background(step.type.run, call), step.timeout_seconds)
-        except DirectorError:
-            raise
-        except TimeoutError as error:
-            raise StepTimedOut(step.alias, step.timeout_seconds or 0) from error
-        except Exception as error:
-            raise Unexpected(error) from error
+    def _call(self, attempt: Attempt, config: Any) -> StepCall:
+        frame, run = attempt.frame, self.run
+        record_id = frame.record.record_id if frame.record else None
+        ids = (run.workflow_id, run.execution_id, frame.id, record_id)
+        return StepCall(attempt.step, config, attempt.scope, attempt.number, *ids)
 
     async def _settle(self, attempt: Attempt, outcome: Any) -> None:
         """Record the outcome and do what it asks of the engine."""
@@ -324,10 +311,8 @@ class Walker:
                 self._ask(attempt, prompt)
             case IterateBody():
                 raise TypeError(f"step type {step.type.name} asks for an iterate but its step has no iterate plan")
-            case _ if step.create is not None:
-                self._complete(attempt, await self._create(attempt, _as_items(outcome, step.alias)))
             case _:
-                self._complete(attempt, outcome)
+                self._complete(attempt, await self._create(attempt, _as_items(outcome, step.alias)))
 
     async def _items(self, attempt: Attempt, items: Iterable[Item | Problem]) -> None:
         if attempt.step.create is not None:
@@ -508,7 +493,19 @@ def _evaluated(evaluate: Callable[..., Any], *arguments: Any) -> Any:
         return evaluate(*arguments)
     except DirectorError:
         raise
-    except Exception as error:  # a filter or an operator of a template met a value it cannot take
+    except Exception as error:  # such as a filter or an operator of a template that met a value it cannot take
+        raise Unexpected(error) from error
+
+
+async def _perform(step: StepPlan, call: StepCall) -> Any:
+    """Run a type that takes its time, within the step's time-out; whatever it raises comes out as a DirectorError."""
+    try:
+        return await asyncio.wait_for(_in_background(step.type.run, call), step.timeout_seconds)
+    except DirectorError:
+        raise
+    except TimeoutError as error:
+        raise StepTimedOut(step.alias, step.timeout_seconds or 0) from error
+    except Exception as error:
         raise Unexpected(error) from error
 
 
@@ -528,7 +525,7 @@ def _is_under_way(recorded: Recorded | None) -> bool:
 
 
 def _is_pure(step: StepPlan) -> bool:
-    return step.type.effect is Effect.PURE and step.create is None
+    return step.type.effect.is_pure and step.create is None
 
 
 def _asked(step: StepPlan) -> FrameEnd:

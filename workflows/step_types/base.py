@@ -38,8 +38,14 @@ class StepCall:
         return f"{self.execution_id}:{self.frame_id}:{self.step.alias}"
 
 
+class Outcome:
+    """What `run` may return instead of the step's output: it asks something of the engine."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class TakeBranch:
+class TakeBranch(Outcome):
     """The engine walks the step's block `key` next ("0", "1", ...); None when no branch applies."""
 
     key: str | None
@@ -47,7 +53,7 @@ class TakeBranch:
 
 
 @dataclass(frozen=True, slots=True)
-class StreamItems:
+class StreamItems(Outcome):
     """A source's items, consumed once, in order; what cannot be read comes as a Problem and does not stop the rest.
 
     With `create_records` the engine turns them into records in batches and records `{created, merged, ...}`; without,
@@ -58,7 +64,7 @@ class StreamItems:
 
 
 @dataclass(frozen=True, slots=True)
-class WaitUntil:
+class WaitUntil(Outcome):
     """The frame is parked until `at`; then the step is complete with `output`."""
 
     at: datetime
@@ -66,7 +72,7 @@ class WaitUntil:
 
 
 @dataclass(frozen=True, slots=True)
-class SetVariable:
+class SetVariable(Outcome):
     """A workflow variable is set in the same transaction as the step's journal row."""
 
     key: str
@@ -75,7 +81,7 @@ class SetVariable:
 
 
 @dataclass(frozen=True, slots=True)
-class EndBlock:
+class EndBlock(Outcome):
     """The frame ends here: complete, or its record skipped when `skip` is true. Steps that follow are not run."""
 
     output: Any
@@ -83,21 +89,18 @@ class EndBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class IterateBody:
+class IterateBody(Outcome):
     """The engine makes a child frame per record and parks this frame until the last of them is done."""
 
 
 @dataclass(frozen=True, slots=True)
-class AskPerson:
+class AskPerson(Outcome):
     """The frame is parked until a person answers; the answer is the step's output.
 
     prompt: what `human_prompts` keeps of the question, by column; its answer's action names the branch to take, if any.
     """
 
     prompt: Mapping[str, Any]
-
-
-Outcome = TakeBranch | StreamItems | WaitUntil | SetVariable | EndBlock | AskPerson | IterateBody
 
 
 @dataclass(frozen=True, slots=True)
