@@ -147,7 +147,8 @@ def _wait(execution: Execution) -> None:
 def _worker_processes(count: int) -> Iterator[tuple[list[int], Path]]:
     """Real workers and a beat; yields the workers' process ids and the folder of their logs."""
     with tempfile.TemporaryDirectory() as folder:
-        beat = _start(processes.beat(), Path(folder) / "beat.txt")  # first, so that it is up before anything is measured
+        # The clock first, so that it is up before anything is measured.
+        beat = _start(processes.beat(), Path(folder) / "beat.txt")
         started = [
             _start(processes.worker(f"bench{number}-{os.getpid()}"), Path(folder) / f"worker{number}.log")
             for number in range(count)
