@@ -27,7 +27,7 @@ class VariableAdmin(ByServiceAdmin[WorkflowVariable]):
     search_help_text = "The beginning of the key."
     ordering = ("-id",)
     raw_id_fields = ("workflow",)
-    fields = (("workflow", "key"), "content", "shape", "sensitive", "why", ("of_run", "revision", "updated_at"), "seen")
+    fields = (("workflow", "key"), "content", "shape", "sensitive", "why", "seen")
 
     @admin.display(description="value")
     def value_shown(self, variable: WorkflowVariable) -> str:
@@ -36,6 +36,10 @@ class VariableAdmin(ByServiceAdmin[WorkflowVariable]):
     @admin.display(description="of one run", boolean=True)
     def of_run(self, variable: WorkflowVariable) -> bool:
         return variable.execution_id is not None
+
+    def get_fields(self, request: HttpRequest, variable: WorkflowVariable | None = None) -> Any:
+        """A variable that is not there yet has no revision to show."""
+        return (*self.fields, ("of_run", "revision", "updated_at")) if variable else self.fields
 
     def get_readonly_fields(self, request: HttpRequest, variable: WorkflowVariable | None = None) -> tuple[str, ...]:
         return ("of_run", "revision", "updated_at", *(("workflow", "key") if variable else ()))

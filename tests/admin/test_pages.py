@@ -60,6 +60,14 @@ def test_no_page_takes_more_than_15_queries(staff: Client, triage: Workflow) -> 
             assert "hunter2hunter2" not in answer.content.decode(), page
 
 
+def test_every_page_for_something_new_opens(staff: Client, triage: Workflow) -> None:
+    for model in registered():
+        answer = staff.get(url_of(model, "add"))
+        may_add = admin.site._registry[model].has_add_permission(answer.wsgi_request)
+
+        assert answer.status_code == (200 if may_add else 403), model
+
+
 def test_a_list_counts_only_so_far_as_it_pages(staff: Client, triage: Workflow) -> None:
     rows = [
         WorkflowRecord(workflow=triage, record_id=f"email_{number}", record_type="email")
