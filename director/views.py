@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from director.given import number_in
 from director.htmx import is_htmx, render_page
 from director.shell import PLACES
 from executions.models import Execution
@@ -119,10 +120,9 @@ def _things(user: Any, text: str) -> Iterator[Found]:
     workflows = Workflow.objects.all().visible_to(user).filter(name__icontains=text)
     for workflow in workflows[:FOUND_OF_EACH]:
         yield Found("Workflows", "sitemap", workflow.name, workflow.description[:80], _workflow_url(workflow))
-    number = text.lstrip("#")
-    if number.isascii() and number.isdigit() and len(number) < 19:
-        executions = Execution.objects.all().visible_to(user).filter(number=int(number)).select_related("workflow")
-        for one in executions:
+    number = number_in(text.lstrip("#"))
+    if number is not None:
+        for one in Execution.objects.all().visible_to(user).filter(number=number).select_related("workflow"):
             yield Found("Executions", "activity", f"#{one.number}", one.workflow.name, _execution_url(one))
     narrow = RecordFilter(pattern=f"{text}*")
     records = queries.records_page(workflow_ids(user), narrow, order="record_id", size=FOUND_OF_EACH, whole=False)

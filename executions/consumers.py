@@ -16,6 +16,7 @@ from uuid import UUID
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.contrib.auth import get_user_model
 
+from director.given import number_in
 from executions.events import execution_group, records_group, user_group
 from executions.models import Execution
 from workflows.models import Workflow
@@ -55,9 +56,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     async def _groups(self, user: Any) -> list[str]:
         """The groups that were asked for and that the user may hear."""
         asked = parse_qs(self.scope["query_string"].decode())
-        number = asked.get("execution", [""])[0]
-        if number.isascii() and number.isdigit() and len(number) < 19:
-            return [execution_group(int(number))] if await self._sees_execution(user, int(number)) else []
+        number = number_in(asked.get("execution", [""])[0])
+        if number is not None:
+            return [execution_group(number)] if await self._sees_execution(user, number) else []
         if "me" in asked:
             return [user_group(user.pk)]
         wanted = asked.get("workflows", [""])[0].split(",")[:MAX_WORKFLOWS]

@@ -17,6 +17,7 @@ from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils.dateparse import parse_datetime
 
+from director.given import number_in
 from executions.models import Execution, TriggerType
 from executions.refusals import ExecutionFilterInvalid
 from executions.states import EXECUTION_TERMINAL, ExecutionStatus
@@ -74,9 +75,9 @@ class ExecutionFilter:
 
 
 def _saying(rows: QuerySet[Execution], text: str) -> QuerySet[Execution]:
-    number = text.removeprefix("#")
-    if number.isascii() and number.isdigit():
-        return rows.filter(number=int(number)) if int(number) < MAX_NUMBER else rows.none()
+    number = number_in(text.removeprefix("#"))
+    if number is not None:
+        return rows.filter(number=number)
     named = Q(workflow__name__icontains=text) | Q(workflow__slug__icontains=text)
     return rows.alias(words=Cast("labels", TextField())).filter(named | Q(words__icontains=text))
 

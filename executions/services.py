@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from director import jsontools
+from director.given import number_in
 from executions.errors import ExecutionNotFound, IdempotencyConflict, NotPublished
 from executions.models import Execution, ExecutionFrame
 from executions.nudge import nudge_on_commit
@@ -77,7 +78,8 @@ def get_execution_for(user: Any, reference: str | int) -> Execution:
     """Return the execution by number or id if the user may see it; raises ExecutionNotFound."""
     text = str(reference).lstrip("#")
     visible = Execution.objects.all().visible_to(user).select_related("workflow", "version", "started_by")
-    found = visible.filter(number=int(text)).first() if _is_number(text) else visible.filter(pk=_uuid(text)).first()
+    number = number_in(text)
+    found = visible.filter(pk=_uuid(text)).first() if number is None else visible.filter(number=number).first()
     if found is None:
         raise ExecutionNotFound(reference)
     return found
@@ -98,10 +100,6 @@ def _fingerprint(version: WorkflowVersion | None, trigger_data: Any, labels: Any
 
 def _started_before(workflow: Workflow, user: Any, key: str | None) -> Execution | None:
     return Execution.objects.filter(workflow=workflow, started_by=user, idempotency_key=key).first()
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def _uuid(text: str) -> UUID:

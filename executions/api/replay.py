@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from director.api.paging import PageQuery, page_response, position
 from director.api.reading import read_body, read_query
 from director.api.schema import page_shape
+from director.given import number_in
 from executions import repair
 from executions.api.control import CHANGES, changes_of
 from executions.api.executions import ReasonSerializer, RetriedSerializer, StartedSerializer, retried
@@ -194,8 +195,9 @@ class ReplayStep(APIView):
         """Replay from a step, by alias; or by the id of a journal row, then for its record alone."""
         found = get_execution_for(request.user, execution)
         asked = {**read_body(request, ReplaySerializer), "step": step}
-        if step.isascii() and step.isdigit():
-            row = get_step_for(found, int(step) if len(step) < 19 else 0)
+        journal_row = number_in(step)
+        if journal_row is not None:
+            row = get_step_for(found, journal_row)
             asked["step"] = row.alias
             if row.record is not None:
                 asked["records"] = [row.record.record_id]

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from director.errors import DirectorError
+from director.given import reason_in
 from executions import control
 from executions.models import Execution, TriggerType
 from executions.queries import walking
@@ -27,7 +28,6 @@ from records.page_queries import get_record_for, messages_of, records_failed_wit
 from workflows.services import get_workflow_for
 
 Said = SafeString | str
-REASON_CHARACTERS = 1_000
 
 
 def _action(do: Callable[..., tuple[str, Said]]) -> Callable[..., HttpResponse]:
@@ -71,7 +71,7 @@ def workflow_run(request: HttpRequest, *, slug: str) -> tuple[str, Said]:
 @_action
 def execution_retry(request: HttpRequest, *, number: int) -> tuple[str, Said]:
     """Retry the run's failed records."""
-    retried = retry_failed(get_execution_for(request.user, number), user=request.user, reason=_reason(request))
+    retried = retry_failed(get_execution_for(request.user, number), user=request.user, reason=reason_in(request.POST))
     return _execution_url(retried.executions[0]), told_of(retried)
 
 
@@ -79,7 +79,7 @@ def execution_retry(request: HttpRequest, *, number: int) -> tuple[str, Said]:
 def record_retry(request: HttpRequest, *, pk: UUID) -> tuple[str, Said]:
     """Retry one record from the step at which it failed."""
     record = get_record_for(request.user, pk)
-    retried = retry_records(record.workflow_id, user=request.user, records=[record.pk], reason=_reason(request))
+    retried = retry_records(record.workflow_id, user=request.user, records=[record.pk], reason=reason_in(request.POST))
     return _back(request), told_of(retried, record.record_id)
 
 
@@ -88,7 +88,7 @@ def record_pause(request: HttpRequest, *, pk: UUID) -> tuple[str, Said]:
     """Hold one record back at its next step, in the run that works on it."""
     record = get_record_for(request.user, pk)
     execution = walking(record).execution
-    control.pause(execution, user=request.user, reason=_reason(request), records=[record.record_id])
+    control.pause(execution, user=request.user, reason=reason_in(request.POST), records=[record.record_id])
     return _back(request), f"{record.record_id} pauses at its next step"
 
 
@@ -97,7 +97,7 @@ def record_resume(request: HttpRequest, *, pk: UUID) -> tuple[str, Said]:
     """Let one record go on, also out of a run that is paused as a whole."""
     record = get_record_for(request.user, pk)
     execution = walking(record).execution
-    control.resume(execution, user=request.user, reason=_reason(request), records=[record.record_id])
+    control.resume(execution, user=request.user, reason=reason_in(request.POST), records=[record.record_id])
     return _back(request), f"{record.record_id} goes on"
 
 
@@ -106,7 +106,7 @@ def cause_retry(request: HttpRequest, *, slug: str, cause: str) -> tuple[str, Sa
     """Retry the records of a workflow that failed with one cause, or the first few of them."""
     workflow = get_workflow_for(request.user, slug)
     failed = records_failed_with(workflow.pk, messages_of([workflow.pk], cause))[: _first(request)]
-    retried = retry_records(workflow.pk, user=request.user, records=failed, reason=_reason(request), cause=cause)
+    retried = retry_records(workflow.pk, user=request.user, records=failed, reason=reason_in(request.POST), cause=cause)
     return _back(request), told_of(retried)
 
 
@@ -114,16 +114,12 @@ def cause_retry(request: HttpRequest, *, slug: str, cause: str) -> tuple[str, Sa
 def group_retry(request: HttpRequest, *, number: int, cause: str) -> tuple[str, Said]:
     """Retry the records of a run that failed with one cause, or the first few of them."""
     execution = get_execution_for(request.user, number)
-    done = retry_group(execution, cause, first=_first(request), user=request.user, reason=_reason(request))
+    done = retry_group(execution, cause, first=_first(request), user=request.user, reason=reason_in(request.POST))
     return _execution_url(execution), told_of(done.retried)
 
 
 def _first(request: HttpRequest) -> int | None:
     return FIRST if request.POST.get("first") else None
-
-
-def _reason(request: HttpRequest) -> str:
-    return request.POST.get("reason", "").strip()[:REASON_CHARACTERS]
 
 
 def told_of(retried: Retried, what: str = "") -> Said:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from director import paging
 from director.errors import DirectorError
+from director.given import number_in, numbers_in, reason_in
 from director.htmx import render_page
 from director.progress import Progress, Words, render_started, render_toast
 from executions import bulk
@@ -20,7 +21,6 @@ from executions.asked import read_address
 from executions.models import ExecutionBulk, ExecutionBulkItem, ExecutionBulkKind
 from executions.refusals import ExecutionFilterInvalid
 from executions.states import FrameStatus
-from executions.views.actions import REASON_CHARACTERS
 
 WORDS = {
     ExecutionBulkKind.CANCEL: Words("Cancel", "Cancelling", "cancelled"),
@@ -46,7 +46,12 @@ def execution_bulk_start(request: HttpRequest) -> HttpResponse:
     try:
         kind, narrow = _kind(request), _meant(request)
         operation = bulk.start(
-            kind, narrow, _parameters(request, kind), user=request.user, reason=_reason(request), shown=_shown(request)
+            kind,
+            narrow,
+            _parameters(request, kind),
+            user=request.user,
+            reason=reason_in(request.POST),
+            shown=_shown(request),
         )
     except DirectorError as refusal:
         context: dict[str, Any] = {"error": refusal}
@@ -70,7 +75,7 @@ def _meant(request: HttpRequest) -> dict[str, Any]:
         raise error
     if request.POST.get("all") == "1":
         return asked.parts
-    numbers = [int(text) for text in request.POST.getlist("numbers") if text.isascii() and text.isdigit()]
+    numbers = numbers_in(request.POST.getlist("numbers"))
     if not numbers:
         raise ExecutionFilterInvalid("numbers", "is empty: select at least one execution")
     return {**asked.parts, "numbers": numbers}
@@ -101,15 +106,11 @@ def _parameters(request: HttpRequest, kind: ExecutionBulkKind) -> dict[str, Any]
     return {name: value for name, value in said.items() if value}
 
 
-def _reason(request: HttpRequest) -> str:
-    return request.POST.get("reason", "").strip()[:REASON_CHARACTERS]
-
-
 def _shown(request: HttpRequest) -> int:
-    text = request.POST.get("shown", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
+    shown = number_in(request.POST.get("shown", ""))
+    if shown is None:
         raise ExecutionFilterInvalid("shown", "must be the number of executions that was shown")
-    return int(text)
+    return shown
 
 
 # --- an operation under way -------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from director.errors import DirectorError
+from director.given import reason_in
 from director.htmx import is_htmx, target
 from executions import control
 from executions.models import Execution
@@ -33,7 +34,6 @@ from executions.views.control_form import (
     new_value_row,
     read_pause,
     read_resume,
-    reason_in,
 )
 from executions.views.replay import change_context
 from executions.views.replay_form import changeable

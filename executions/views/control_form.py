@@ -12,6 +12,7 @@ from typing import Any
 from django.http import QueryDict
 
 from director.errors import DirectorError
+from director.given import number_in, reason_in
 from executions import control, modifications
 from executions.models import Execution
 from executions.modifications import Modifications
@@ -26,7 +27,6 @@ UNITS = {"minutes": timedelta(minutes=1), "hours": timedelta(hours=1), "days": t
 LONGEST = timedelta(days=31)
 MAX_ROWS = 50
 MAX_RECORDS = 500
-REASON_CHARACTERS = 1_000
 
 
 @dataclass(slots=True)
@@ -61,10 +61,10 @@ class PauseForm:
     def _lasting(self) -> timedelta | None:
         if not self.length:
             return None
-        lasting = int(self.length) * UNITS[self.unit] if self.length.isascii() and self.length.isdigit() else None
-        if lasting is None or not timedelta() < lasting <= LONGEST:
+        length = number_in(self.length)
+        if not length or length > LONGEST / UNITS[self.unit]:
             raise ModificationRefused("length", f"must be a whole number of {self.unit}, 31 days at most")
-        return lasting
+        return length * UNITS[self.unit]
 
     def _place(self, refusal: DirectorError) -> None:
         if isinstance(refusal, ModificationRefused):
@@ -210,10 +210,6 @@ def read_resume(given: QueryDict) -> ResumeForm:
 
 def new_value_row(of: str, record: str = "") -> ValueRow:
     return ValueRow(token_hex(4), of, record)
-
-
-def reason_in(given: Mapping[str, str]) -> str:
-    return given.get("reason", "").strip()[:REASON_CHARACTERS]
 
 
 def ids_in(text: str) -> list[str]:

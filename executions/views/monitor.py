@@ -15,6 +15,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from director.given import number_in, numbers_in
 from director.htmx import render_page, target
 from executions.models import Execution, ExecutionFrame
 from executions.notices import LogLevel
@@ -63,7 +64,7 @@ def execution_page(request: HttpRequest, number: int) -> HttpResponse:
 def execution_live(request: HttpRequest, number: int) -> HttpResponse:
     """What an event makes the page fetch: status, progress, flow and the rows on the screen, each with its id."""
     context = _state(request, number)
-    ids = [int(word) for word in request.GET.get("rows", "").split(",") if word.isdigit()][:ROWS_ON_SCREEN]
+    ids = numbers_in(request.GET.get("rows", "").split(",", ROWS_ON_SCREEN))[:ROWS_ON_SCREEN]
     context["rows"] = frames_by_id(context["execution"], ids)
     context["reasons"] = _reasons(context, context["rows"])
     context["new_rows"] = _new_rows(request.GET.get("seen", ""), context["progress"].total)
@@ -72,7 +73,8 @@ def execution_live(request: HttpRequest, number: int) -> HttpResponse:
 
 def _new_rows(seen: str, total: int) -> int:
     """How many records were made since the table was drawn; an empty table fills itself."""
-    return max(0, total - int(seen)) if seen.isdigit() and seen != "0" else 0
+    shown = number_in(seen)
+    return max(0, total - shown) if shown else 0
 
 
 @require_GET
@@ -183,8 +185,7 @@ def _timeline(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def _waterfall(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     execution, flow = context["execution"], context["flow"]
     total = context["progress"].total + 1  # the run itself is walked too
-    given = request.GET.get("from", "")
-    first = int(given) if given.isascii() and given.isdigit() and len(given) < 12 else 0
+    first = number_in(request.GET.get("from", "")) or 0
     each_own = request.GET.get("scale") == "own"
     containers = [step.alias for step in flow.steps.values() if step.blocks]
     scale = scale_of(execution, timezone.now())

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from director.given import number_in, numbers_in
 from director.htmx import is_htmx, render_page
 from executions.notifications import mark_all_read, mark_read, notifications_of, notifications_page, unread_count
 
@@ -36,7 +37,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
 def notification_live(request: HttpRequest) -> HttpResponse:
     """The rows on the screen as they are now, and the newest, of which the page says how many it does not show yet."""
     only_unread = request.GET.get("tab") == "unread"
-    seen = [int(text) for text in request.GET.get("rows", "").split(",") if _is_id(text)][:ROWS_ON_SCREEN]
+    seen = numbers_in(request.GET.get("rows", "").split(",", ROWS_ON_SCREEN))[:ROWS_ON_SCREEN]
     rows = list(notifications_of(request.user).filter(pk__in=seen).order_by("-pk"))
     newest = notifications_page(request.user, unread=only_unread).rows
     rows += [row for row in newest if row.pk not in seen]
@@ -55,13 +56,9 @@ def notification_read(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def notification_read_all(request: HttpRequest) -> HttpResponse:
     """Mark read all that the page listed, and older ones."""
-    newest = request.POST.get("up_to", "")
-    if _is_id(newest):
-        mark_all_read(request.user, up_to=int(newest))
+    newest = number_in(request.POST.get("up_to", ""))
+    if newest is not None:
+        mark_all_read(request.user, up_to=newest)
     if not is_htmx(request):
         return redirect("notification_list")
     return render(request, "executions/_notification_list.html", _context(request))
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < len(str(LARGEST_ID))

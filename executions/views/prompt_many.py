@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from director.given import number_in
 from director.growth import has_grown
 from director.htmx import is_htmx
 from executions.errors import AnswerInvalid
@@ -69,8 +70,7 @@ def _answer_many(request: HttpRequest, found: Any, first: HumanPrompt, context: 
 
 def _shown(request: HttpRequest) -> int:
     """How many the person was told would be answered; none by a form that does not say."""
-    text = request.POST.get("count", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return number_in(request.POST.get("count", "")) or 0
 
 
 def _form(first: HumanPrompt, data: Mapping[str, Any], problems: Sequence[Problem] = ()) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from django.http import QueryDict
 
 from director.errors import DirectorError
+from director.given import number_in, reason_in
 from director.jsontools import loads
 from executions import modifications
 from executions.models import Execution, ExecutionStep
@@ -35,7 +36,6 @@ WHICH = (
 STATUSES = (FrameStatus.COMPLETE, FrameStatus.FAILED, FrameStatus.SKIPPED, FrameStatus.CANCELLED)
 PARTS = (("input", "Input"), ("output", "Output"))
 MAX_CHANGES = 20
-REASON_CHARACTERS = 1_000
 MAY_GROW_BY = 0.1  # as part of the number that was agreed to
 
 
@@ -92,7 +92,7 @@ class ReplayForm:
 
     def version_of(self, execution: Execution) -> WorkflowVersion | None:
         """Return the other version that is to run, None for the one that ran; raises VersionNotFound."""
-        return get_version(execution.workflow, _number(self.version)) if self.version else None
+        return get_version(execution.workflow, number_in(self.version) or 0) if self.version else None
 
     def request(self, execution: Execution) -> Request:
         """Return what `replay` is asked for; raises DirectorError. What is wrong with a change is also said on its row."""
@@ -115,8 +115,8 @@ def read_form(given: QueryDict) -> ReplayForm:
         skip_completed="skip_completed" in given,
         version=given.get("version", ""),
         dry="dry" in given,
-        reason=given.get("reason", "").strip()[:REASON_CHARACTERS],
-        agreed=_number(given.get("agreed", "")),
+        reason=reason_in(given),
+        agreed=number_in(given.get("agreed", "")) or 0,
         changes=[read_row(given, key) for key in keys if key.isalnum()],
     )
 
@@ -128,7 +128,7 @@ def read_row(given: Mapping[str, str], key: str) -> ChangeRow:
         part="output" if given.get(f"part-{key}") == "output" else "input",
         record=given.get(f"for-{key}", "").strip(),
         text=given.get(f"json-{key}", "")[:MAX_CHARACTERS],
-        base=_number(given.get(f"base-{key}", "")),
+        base=number_in(given.get(f"base-{key}", "")) or 0,
     )
 
 
@@ -227,7 +227,3 @@ def _require(holds: bool, reason: str) -> None:
 
 def _missing(what: str, way_out: str) -> Any:
     raise ModificationRefused(what, f"is not said: {way_out}")
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from director import paging
 from director.errors import DirectorError
+from director.given import number_in, reason_in
 from director.htmx import render_page
 from executions.models import Execution
 from executions.queries.history import Line, lines_between
@@ -30,7 +31,6 @@ from workflows.services import get_workflow_for
 PAGE_SIZE = 25
 VERSIONS_OFFERED = 50
 EARLIER_SHOWN = 20
-REASON_CHARACTERS = 1_000
 REPORT_KEPT_SECONDS = 3600
 REST = 5  # while it goes on, the totals are worked out anew after so many times what working them out took
 
@@ -93,16 +93,16 @@ def shadow_live(request: HttpRequest, number: int) -> HttpResponse:
 
 
 def _start(request: HttpRequest, workflow: Workflow) -> Execution:
-    last = request.POST.get("last", "")
-    if not (last.isascii() and last.isdigit() and 0 < int(last[:9]) <= shadow.MAX_LAST):
+    last = number_in(request.POST.get("last", ""))
+    if not last or last > shadow.MAX_LAST:
         raise ModificationRefused("last", f"is the number of records to look back on, from 1 to {shadow.MAX_LAST:,}")
     return shadow.start(
         workflow,
         shadow.version_called(workflow, request.POST.get("version", "")),
-        last=int(last),
+        last=last,
         iterate=request.POST.get("iterate", ""),
         user=request.user,
-        reason=request.POST.get("reason", "").strip()[:REASON_CHARACTERS],
+        reason=reason_in(request.POST),
     )
 
 

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
 from director import json_diff
+from director.given import number_in
 from executions.models import Execution, ExecutionStep
 from executions.queries import attempts_of, get_step_for, walk_of
 from executions.queries.replays import counterparts_of
@@ -135,11 +136,9 @@ def _compared(request: HttpRequest, shown: ExecutionStep, sides: Sequence[Side],
 
 def _of_row(request: HttpRequest, asked: str) -> Side | None:
     """A row of any run that the user may see, as the page that compares two runs names it."""
-    key = asked.removeprefix("row-")
-    if not (key.isascii() and key.isdigit() and len(key) < 19):
-        return None
     visible = Execution.objects.all().visible_to(request.user)
-    row = ExecutionStep.objects.filter(pk=int(key), execution__in=visible).select_related("execution").first()
+    rows = ExecutionStep.objects.filter(pk=number_in(asked.removeprefix("row-")) or 0, execution__in=visible)
+    row = rows.select_related("execution").first()
     return Side(asked, f"#{row.execution.number}", row) if row else None
 
 

@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from director.errors import DirectorError
+from director.given import number_in, reason_in
 from director.htmx import is_htmx, render_page
 from director.jsontools import ValueInvalid, loads
 from executions.queries.variables import (
@@ -40,7 +41,6 @@ from records.typed import KINDS, MAX_CHARACTERS, kind_of, read, with_secrets, wr
 from workflows.models import Workflow
 from workflows.services import get_workflow_for
 
-REASON_CHARACTERS = 1_000
 SENSITIVE = {"auto": None, "yes": True, "no": False}
 FRAGMENTS = {"var-table": "variables/_variable_table.html", "var-panel": "variables/_variable_panel.html"}
 
@@ -164,15 +164,14 @@ def variable_save(request: HttpRequest) -> HttpResponse:
 
 def _asked(request: HttpRequest) -> tuple[Workflow, VariableForm]:
     given = request.POST
-    revision = given.get("expected_revision", "")
     form = VariableForm(
         key=given.get("key", "").strip(),
         kind=given.get("kind", "text"),
         text=given.get("value", ""),
         schema=given.get("schema", ""),
         sensitive=given.get("sensitive", "auto"),
-        reason=given.get("reason", "").strip()[:REASON_CHARACTERS],
-        revision=int(revision) if revision.isascii() and revision.isdigit() and len(revision) < 10 else 0,
+        reason=reason_in(given),
+        revision=number_in(given.get("expected_revision", "")) or 0,
     )
     return get_workflow_for(request.user, given.get("scope", "")), form
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from director import paging
 from director.errors import DirectorError
+from director.given import number_in, reason_in
 from director.htmx import render_page
 from director.progress import Progress, Words, render_started, render_toast
 from records import bulk
@@ -56,11 +57,10 @@ def bulk_start(request: HttpRequest) -> HttpResponse:
     asked = _asked(request)
     try:
         workflow, narrow = asked.the_workflow(), asked.narrow
-        shown = _number(request.POST.get("shown", ""))
+        shown = _shown(request)
         if kind == BulkKind.DELETE and request.POST.get("confirm", "").strip() != str(shown):
             raise BulkInvalid("confirm", f"type {shown} to delete")
-        reason = request.POST.get("reason", "").strip()[:1_000]
-        given = _parameters(request, kind)
+        given, reason = _parameters(request, kind), reason_in(request.POST)
         operation = bulk.start(workflow, kind, narrow, given, actor=request.user, reason=reason, shown=shown)
     except DirectorError as refusal:
         return _refused(request, asked, kind, refusal)
@@ -124,10 +124,11 @@ def _parameters(request: HttpRequest, kind: str) -> dict[str, Any]:
     return {"operations": [set_at(path, value)]}
 
 
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
+def _shown(request: HttpRequest) -> int:
+    shown = number_in(request.POST.get("shown", ""))
+    if shown is None:
         raise BulkInvalid("shown", "must be the number of records that was shown")
-    return int(text)
+    return shown
 
 
 # --- an operation under way -------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from director.api.renderers import streamed
 from director.errors import DirectorError
+from director.given import reason_in
 from director.htmx import render_page
 from records import exporting, importing, mapping
 from records.asked import read_address
@@ -102,7 +103,7 @@ def import_page(request: HttpRequest, pk: UUID) -> HttpResponse:
 def import_confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
     kept = _import_for(request.user, pk)
     try:
-        importing.confirm(kept, _options(request.POST), reason=request.POST.get("reason", "").strip()[:1_000])
+        importing.confirm(kept, _options(request.POST), reason=reason_in(request.POST))
     except DirectorError as refusal:
         if kept.status != ImportStatus.UPLOADED:
             messages.error(request, refusal.message)
