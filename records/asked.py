@@ -22,11 +22,12 @@ from director.chips import Chip, without
 from director.errors import DirectorError
 from records.errors import FilterInvalid
 from records.filters import COMPARISONS, MAX_VALUES, RecordFilter, read_filter, value_of
+from records.listing import ORDERS
 from records.page_queries import WORKFLOWS_LIMIT, chosen_records, messages_of
 from records.patches import Path, parse_path
 from records.patterns import ANY
 from records.places import LOOKED_AT, runs
-from records.queries import ORDERS, PAGE_SIZE
+from records.queries import PAGE_SIZE
 from records.states import RecordStatus
 from workflows.models import Workflow
 

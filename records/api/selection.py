@@ -15,9 +15,9 @@ from director.api.paging import PageQuery
 from director.api.reading import query_parameters, read_query
 from director.errors import did_you_mean
 from records.filters import COMPARISONS, RecordFilter, read_filter, value_of
+from records.listing import ORDERS
 from records.models import WorkflowRecord
 from records.patches import BUCKETS, Path, apply, look_up, parse_path, set_at
-from records.queries import ORDERS
 
 # A parameter such as vars.category or fields.lines[0].amount[ge].
 TEST = re.compile(rf"(?P<path>.+?)(?:\[(?P<comparison>{'|'.join(COMPARISONS)})\])?", re.DOTALL)

@@ -63,16 +63,24 @@ class WorkflowRecord(models.Model):
             models.CheckConstraint(condition=Q(status__in=RecordStatus.values), name="record_status_known"),
         )
         indexes = (
-            # Iterates and lists by type or status, paged by key (ids are time-ordered).
-            models.Index(fields=("workflow", "record_type", "id"), name="record_by_type"),
+            # What an iterate takes up, by key (ids are time-ordered).
             models.Index(fields=("workflow", "status", "id"), name="record_by_status"),
-            # New records, which no iterate has met, stay out of it.
+            # Lists (`records.listing`): the records of a type and a status in each of the orders that there are.
             models.Index(
-                fields=("workflow", "iteration_node_alias"),
-                condition=~Q(iteration_node_alias=""),
-                name="record_by_iterate",
+                fields=("workflow", "record_type", "status", "id"),
+                condition=Q(execution_id__isnull=True),
+                name="record_by_type_status",
             ),
-            models.Index(fields=("workflow", "-updated_at", "id"), name="record_by_update"),
+            models.Index(
+                fields=("workflow", "record_type", "status", "updated_at", "id"),
+                condition=Q(execution_id__isnull=True),
+                name="record_by_type_status_update",
+            ),
+            models.Index(
+                fields=("workflow", "record_type", "status", "record_id", "id"),
+                condition=Q(execution_id__isnull=True),
+                name="record_by_type_status_name",
+            ),
             # Clearing away a run's temporary records.
             models.Index(fields=("execution_id",), condition=Q(execution_id__isnull=False), name="record_temporary"),
         )

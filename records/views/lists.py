@@ -34,7 +34,6 @@ CAUSES_SHOWN = 6
 WORKFLOWS_HEARD = 100  # the page listens to changes of so many workflows
 COUNTED = 1_000  # records that match are counted up to here; beyond it they are "more than"
 COUNTING_MS = 50
-FEW = 10_000  # records of a status that are sorted in about 50 ms
 SAMPLE = 20  # newest records whose fields are offered as columns
 OFFERED = 60
 STEPS_OFFERED = 100
@@ -67,7 +66,8 @@ def list_context(request: HttpRequest, asked: Asked) -> dict[str, Any]:
     """Return what the list shows. At most 14 queries, at any number of records."""
     types = counts_by_type(asked.ids)
     counts = _by_status(types, asked.narrow.type)
-    page = _page(asked, request.GET.get("cursor", ""), few=counts[asked.status] <= FEW)
+    matching = counts[asked.status] if asked.status else counts.total()
+    page = _page(asked, request.GET.get("cursor", ""), matching)
     total, is_more = _total(asked, counts, page)
     return {
         "asked": asked,
@@ -91,9 +91,9 @@ def list_context(request: HttpRequest, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _page(asked: Asked, cursor: str, *, few: bool) -> Page[WorkflowRecord]:
+def _page(asked: Asked, cursor: str, matching: int) -> Page[WorkflowRecord]:
     options: dict[str, Any] = {"order": asked.order, "whole": False, "picked": asked.paths, "size": asked.size}
-    options["few"] = few
+    options["matching"] = matching
     try:
         return queries.records_page(asked.ids, asked.narrow, cursor=cursor, **options)
     except CursorInvalid:

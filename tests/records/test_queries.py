@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from importlib import import_module
+from itertools import product
 
 import pytest
 from django.contrib.postgres.search import SearchVector
@@ -9,7 +10,7 @@ from django.db.models import Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from records import queries, search
+from records import listing, queries, search
 from records.errors import CursorInvalid, FilterInvalid
 from records.filters import RecordFilter, read_filter
 from records.history import Origin
@@ -110,7 +111,7 @@ def test_a_changed_field_is_found_by_its_new_words_only(records):
     assert found(records, text="blue") == []
 
 
-@pytest.mark.parametrize("order", list(queries.ORDERS))
+@pytest.mark.parametrize("order", list(listing.ORDERS))
 def test_pages_by_key_give_every_record_once_and_go_back_the_same_way(records, order):
     whole = [record.record_id for record in records.query(order=order).rows]
     pages, cursor = [], ""
@@ -128,16 +129,37 @@ def test_pages_by_key_give_every_record_once_and_go_back_the_same_way(records, o
     assert (back.first, pages[2].first) == (3, 5)
 
 
-@pytest.mark.parametrize("order", queries.ORDERS)
-def test_a_page_of_few_records_is_the_same_page(records, order):
-    where, narrow = [records.workflow.pk], read_filter({"status": ["discovered"], "text": "nord"})
+KINDS = [{}, {"status": ["discovered"]}, {"type": "lead"}, {"type": "lead", "status": ["discovered", "failed"]}]
+OTHERS = [
+    {},
+    {"text": "nord"},
+    {"pattern": "lead_*"},
+    {"pattern": "*d_*"},
+    {"updated_after": "2020-01-01T00:00:00Z", "updated_before": "2100-01-01T00:00:00Z"},
+    {"fields": [{"path": "fields.seats", "is": "ge", "value": 12}]},
+]
+# (LOOK, FEW): everything is few; everything is found among the first that are looked at; nothing is either.
+WAYS = [(1_000, 10_000), (1_000, 0), (1, 0)]
 
-    for cursor in ("", queries.records_page(where, narrow, order=order, size=1).next):
-        pages = [
-            queries.records_page(where, narrow, order=order, cursor=cursor, size=1, few=few) for few in (True, False)
-        ]
-        assert len(pages[0].rows) == 1
-        assert pages[0] == pages[1]
+
+@pytest.mark.parametrize("order", listing.ORDERS)
+def test_a_page_is_the_same_by_whatever_way_it_is_found(records, monkeypatch, order):
+    make_record(records.workflow, record_id="lead_004", record_type="lead", status="failed", fields={"name": "Nordsee"})
+    column, way = order.lstrip("-"), "-" if order.startswith("-") else ""
+
+    for kind, other, (look, few) in product(KINDS, OTHERS, WAYS):
+        monkeypatch.setattr(listing, "LOOK", look)
+        monkeypatch.setattr(listing, "FEW", few)
+        narrow = read_filter({**kind, **other})
+        passing = [one.pk for one in queries.iterate(records.workflow.pk, narrow)]
+        rows = WorkflowRecord.objects.filter(pk__in=passing).order_by(f"{way}{column}", f"{way}id")
+
+        first = records.query(narrow, order=order, size=1)
+        second = records.query(narrow, order=order, cursor=first.next, size=9)
+        back = records.query(narrow, order=order, cursor=second.previous, size=1)
+
+        assert [*first.rows, *second.rows] == list(rows)
+        assert back.rows == first.rows
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "W1siYSJdLDAsMF0", "W1siXHUwMDAwIl0sMCwwXQ"])
@@ -150,7 +172,8 @@ def test_a_cursor_of_another_list_is_refused(records, cursor):
 
 
 def test_a_search_without_an_index_goes_on_where_it_stopped(records, monkeypatch):
-    monkeypatch.setattr(queries, "SCAN", 2)
+    for name, number in (("LOOK", 1), ("SCAN", 2), ("FEW", 0)):
+        monkeypatch.setattr(listing, name, number)
     narrow = read_filter({"fields": [{"path": "fields.seats", "is": "ge", "value": 60}]})
     pages, cursor = [], ""
 
