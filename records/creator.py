@@ -140,7 +140,8 @@ class Creator:
     def checked(self, item: Item | NewRecord) -> NewRecord:
         """Return the item as a record that can be stored, marked as failed where a schema asks for that.
 
-        Raises RecordIdInvalid, ExpressionFailed (id pattern), ValueInvalid, RecordTooLarge, RecordInvalid.
+        Where a schema refuses it, the record says so (`refused`): merged into one that is there it may fit. Raises
+        RecordIdInvalid, ExpressionFailed (id pattern), ValueInvalid, RecordTooLarge.
         """
         record = self.naming.identify(record_of(item) if isinstance(item, Item) else item)
         written = dumps(record.data())
@@ -152,10 +153,10 @@ class Creator:
                 raise RecordTooLarge(fits.reason)
         for schema, on_invalid in self.schemas:
             found = schemas.problems(schema, record.fields, "fields")
-            if found and on_invalid == OnInvalid.REFUSE:
-                raise RecordInvalid(record.record_id or "the record", found)
             if found and not record.invalid:
                 record.status, record.error, record.invalid = RecordStatus.FAILED, schemas.in_words(found), True
+            if found and on_invalid == OnInvalid.REFUSE:
+                record.refused = record.refused or RecordInvalid(record.record_id or "the record", found)
         record.words = search.document_of(record.fields)
         return record
 
@@ -219,14 +220,26 @@ class Creator:
         with connection.cursor() as cursor:
             cursor.execute(MERGE, values)
             changed = {pk: (pk, name, loads(old), loads(new), rev) for pk, name, old, new, rev in cursor.fetchall()}
+        fitting = []
         for item in items:
             if item.id not in changed:
                 item.settle("unchanged")
-            elif item.record.invalid:
-                item.settle("failed", item.record.error)
-            else:
+            elif not item.record.invalid:
                 item.settle("merged")
+            elif broken := self.broken(changed[item.id][3].get("fields")):
+                item.settle("failed", broken)
+            else:  # it fits by what is there already
+                item.record.invalid = False
+                fitting.append(item)
         self._log_merged([changed[item.id] for item in items if item.id and item.outcome == "merged"])
+        if fitting:
+            self._merge(fitting)
+
+    def broken(self, fields: Any) -> str:
+        """Return how the fields break a schema, in words; empty when they fit."""
+        return schemas.in_words(
+            [problem for schema, _ in self.schemas for problem in schemas.problems(schema, fields, "fields")]
+        )
 
     def _log_merged(self, rows: list[tuple[UUID, str, Any, Any, int]]) -> None:
         if not rows:
@@ -238,10 +251,10 @@ class Creator:
             cursor.execute(TELL_MERGED, {**told_of, **words})
 
     def _insert(self, items: list[Written]) -> None:
-        """Insert what is not there yet; what others were quicker with stays open, what is known by a mask alone fails."""
+        """Insert what is not there yet; what others were quicker with stays open, what was refused fails."""
         for item in items:
-            if item.record.masked:
-                item.settle("failed", mask_refused(item.record.masked).message)
+            if item.record.refused:
+                item.settle("failed", item.record.refused.message)
         items = [item for item in items if not item.outcome]
         if not items:
             return
@@ -308,7 +321,7 @@ def _leave_masked(record: NewRecord, *, by_person: bool) -> None:
         for path in found:
             if len(path) > 2:
                 raise mask_refused(path)
-            record.masked = (name, str(path[1])) if by_person else None
+            record.refused = mask_refused(path) if by_person else None
         left = {path[1] for path in found}
         setattr(record, name, {key: value for key, value in bucket.items() if key not in left})
 

@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db import connection
 
 from director import jsontools
+from director.errors import DirectorError
 from records.errors import RecordIdInvalid
 from records.patterns import literal
 from records.states import RecordStatus
@@ -66,7 +67,7 @@ class NewRecord:
     status: str = RecordStatus.DISCOVERED
     error: str = ""
     invalid: bool = False  # its fields break a schema
-    masked: tuple[str, str] | None = None  # what was left out of it, since it was only known by its mask
+    refused: DirectorError | None = None  # why no new record is made of it; one that is there may still be met
     words: str = ""  # that its fields are found by
     item: Mapping[str, Any] = field(default_factory=dict)
     form: Numbered | None = None  # of its id, where that is a number

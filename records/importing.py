@@ -31,12 +31,12 @@ from records.history import Origin
 from records.identity import NewRecord
 from records.mapping import Mapper, is_export
 from records.models import ChangeSource, ImportStatus, RecordImport, RecordImportPart, WorkflowRecord
-from records.patches import mask_refused
 from records.signals import announce_many
 from workflows.definition.plan import CreateRecords, OnExisting
 from workflows.expressions import compile_template
 from workflows.models import Workflow
 from workflows.readers import Item, Problem, read_csv, read_json
+from workflows.readers.items import Position
 
 TASK = "records.run_import"
 MAX_BYTES = 512 * 1024 * 1024
@@ -210,6 +210,9 @@ def resume_stalled() -> int:
     return take_up(TASK, RecordImport.objects.filter(status__in=OPEN))
 
 
+Told = tuple[Position | str, str, str]  # where a row stands, its outcome and why
+
+
 class _Work:
     """Makes records of the rows of one import."""
 
@@ -240,19 +243,22 @@ class _Work:
             if kept.status not in OPEN or kept.done != position:
                 return False
             tally = Tally("", limit=MAX_PROBLEMS - len(kept.problems))
-            for record_type, records in self._by_type(batch, tally).items():
+            told: list[Told] = []
+            for record_type, records in self._by_type(batch, told).items():
                 for written in self._creator(record_type).write(records):
-                    tally.add(written.record.position, written.outcome, written.reason)
+                    told.append((written.record.position, written.outcome, written.reason))
+            for place, outcome, reason in sorted(told, key=_place):
+                tally.add(place, outcome, reason)
             _add(kept, tally, len(batch))
         announce_many(kept.workflow_id)
         return True
 
-    def _by_type(self, batch: list[Item | Problem], tally: Tally) -> dict[str, list[NewRecord]]:
+    def _by_type(self, batch: list[Item | Problem], told: list[Told]) -> dict[str, list[NewRecord]]:
         found: dict[str, list[NewRecord]] = defaultdict(list)
         for item in batch:
             row = self.look_at(item)
             if row.record is None:
-                tally.add(row.position, "failed", row.problem)
+                told.append((item.position, "failed", row.problem))
             else:
                 found[row.type].append(row.record)
         return found
@@ -271,6 +277,11 @@ class _Work:
             spec = CreateRecords(record_type, self.pattern, on_existing=OnExisting(self.options.on_existing))
             self._creators[record_type] = Creator(self.kept.workflow_id, spec, self.origin)
         return self._creators[record_type]
+
+
+def _place(told: Told) -> int:
+    position = told[0]
+    return position.index if isinstance(position, Position) else 0
 
 
 def _add(kept: RecordImport, tally: Tally, size: int) -> None:
@@ -312,7 +323,7 @@ def _looked_at(row: PreviewRow, known: set[str], known_keys: set[Any]) -> Previe
     if record is None:
         return row
     exists = record.record_id in known or (row.type, record.source_key) in known_keys
-    problem = mask_refused(record.masked).message if record.masked and not exists else row.problem
+    problem = record.refused.message if record.refused and not exists else row.problem
     return replace(row, exists=exists, problem=problem)
 
 

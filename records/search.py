@@ -103,8 +103,10 @@ def _gather(value: Any, texts: list[str]) -> None:
     elif isinstance(value, list | tuple):
         for item in value:
             _gather(item, texts)
-    elif value is not None and not isinstance(value, bool):
+    elif isinstance(value, int | float) and not isinstance(value, bool):
         texts.append(_number(value))
+    elif value is not None and not isinstance(value, bool):  # a date, an id: they are stored as texts
+        texts.append(str(value))
 
 
 def _number(value: Any) -> str:

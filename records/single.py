@@ -10,7 +10,7 @@ from director.jsontools import loads
 from records.changes import Changes, Row
 from records.creator import Creator, Written
 from records.identity import NewRecord
-from records.patches import BUCKETS, mask_refused, set_at
+from records.patches import BUCKETS, set_at
 from workflows.definition.plan import OnInvalid
 
 MEET = """
@@ -51,8 +51,8 @@ class SingleCreator(Creator):
         record_type, row = self._look(item)
         self.checked(item.record)
         if row is None:
-            if item.record.masked:
-                raise mask_refused(item.record.masked)
+            if item.record.refused:
+                raise item.record.refused
             self._insert([item])
             if not item.outcome:
                 raise Overtaken
@@ -87,10 +87,12 @@ class SingleCreator(Creator):
         return record_type, Row(pk, name, status, loads(data), error, revision, schema, on_invalid)
 
     def _merge_into(self, row: Row, item: Written) -> None:
-        if item.record.invalid:
-            item.settle("failed", item.record.error)
-            return
         data = item.record.data()
+        if item.record.invalid and row.on_invalid != OnInvalid.REFUSE:
+            broken = self.broken({**row.data.get("fields", {}), **data["fields"]})
+            if broken:
+                item.settle("failed", broken)
+                return
         operations = [set_at((bucket, key), value) for bucket in BUCKETS for key, value in data[bucket].items()]
         outcome = Changes(self.workflow_id, self.origin).merge(row, operations)
         item.row = outcome.record

@@ -1,6 +1,8 @@
 """Making records: identity, numbers, meeting again, schemas, bad items; and two sources at once."""
 
 import threading
+from datetime import date
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -8,9 +10,12 @@ from django.test.utils import CaptureQueriesContext
 
 from records import creation
 from records.creation import BATCH, create_records, items_of
+from records.errors import RecordInvalid, RecordRefused
+from records.filters import read_filter
 from records.history import Origin
 from records.identity import NewRecord
 from records.models import ChangeSource, OnInvalid, RecordChange, RecordType, WorkflowRecord
+from records.records import Records
 from tests.factories import make_record, make_user, make_workflow
 from workflows.definition.plan import CreateRecords, OnExisting
 from workflows.expressions import compile_template
@@ -122,6 +127,15 @@ def test_the_first_number_goes_on_after_what_is_there_and_after_ids_given_by_han
     create(workflow, [{"id": "c"}])
 
     assert ids(workflow)[-2:] == ["email_900", "email_901"]
+
+
+@pytest.mark.django_db
+def test_a_message_that_stands_twice_in_an_unchanged_source_is_unchanged():
+    workflow = make_workflow()
+    letters = [{"message_id": "<a@x>", "subject": "First"}, {"message_id": "<a@x>", "subject": "Second"}]
+
+    assert create(workflow, letters) == {"created": 1, "merged": 1, "type": "email"}
+    assert create(workflow, letters) == {"unchanged": 2, "type": "email"}
 
 
 @pytest.mark.django_db
@@ -270,3 +284,36 @@ def test_what_a_workflow_makes_at_once_is_looked_up_in_its_index_from_the_start(
     with connection.cursor() as cursor:
         cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 'workflow_records'")
         assert cursor.fetchone()[0] >= 8_000
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("on_invalid", [OnInvalid.REFUSE, OnInvalid.MARK_FAILED])
+def test_what_is_said_anew_about_a_record_need_fit_the_schema_only_together_with_what_is_known(on_invalid):
+    workflow = make_workflow()
+    schema = {"type": "object", "required": ["mail"], "properties": {"seats": {"type": "integer"}}}
+    RecordType.objects.create(workflow=workflow, name="lead", schema=schema, on_invalid=on_invalid)
+    records = Records(workflow, Origin(ChangeSource.API))
+    for name in ("a", "b", "c"):
+        records.create("lead", {"mail": f"{name}@example.com"}, record_id=name)
+
+    made = records.create("lead", {"seats": 4}, record_id="a", on_existing=OnExisting.MERGE)
+    with pytest.raises((RecordInvalid, RecordRefused), match="seats"):
+        records.create("lead", {"seats": "four"}, record_id="a", on_existing=OnExisting.MERGE)
+    spec = CreateRecords("lead", compile_template("{{ item.key }}", "id"))
+    result = create(workflow, [{"key": "b", "seats": 7}, {"key": "c", "seats": "7"}], spec)
+
+    assert made.record.data["fields"] == {"mail": "a@example.com", "seats": 4}
+    assert (result["merged"], result["failed"]) == (1, 1)
+    assert "seats" in result["problems"][0]["reason"]
+    assert records.get("b").data["fields"]["seats"] == 7
+    assert "seats" not in records.get("c").data["fields"]
+
+
+@pytest.mark.django_db
+def test_dates_and_ids_are_kept_and_found_as_texts():
+    records = Records(make_workflow(), Origin(ChangeSource.API))
+
+    made = records.create("lead", {"since": date(2026, 11, 20), "ref": UUID(int=0xE5)}).record
+
+    assert made.data["fields"] == {"since": "2026-11-20", "ref": str(UUID(int=0xE5))}
+    assert records.count(read_filter({"text": "2026"})) == 1
