@@ -28,15 +28,19 @@ from executions.models import (
     Notification,
     PromptMail,
 )
+from executions.queries.secrets import secrets_of_changes, secrets_of_frame
 from executions.replay import services as replay
 from records.secrets import secrets_of
 
 
 def _without_secrets(value: Any, row: Any) -> Any:
-    """Return what a row of a run holds as it may be shown. At most two queries, for variables and the record's data."""
+    """Return what a row of a run holds as it may be shown. At most two queries, for variables and for records."""
+    if isinstance(row, ExecutionIntervention):
+        return secrets_of_changes(row.execution, [row.changes]).hide(value)
     execution = row if isinstance(row, Execution) else row.execution
-    record = getattr(row, "record", None)
-    return secrets_of(execution.workflow_id, execution.trigger_data, record and record.data).hide(value)
+    frame = row.pk if isinstance(row, ExecutionFrame) else getattr(row, "frame_id", None)
+    found = secrets_of_frame(execution, frame) if frame else secrets_of(execution.workflow_id, execution.trigger_data)
+    return found.shown(value)
 
 
 masked = partial(shown_json, cleaned=_without_secrets)

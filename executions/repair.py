@@ -48,8 +48,12 @@ GROUP BY 1, 2, 3
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """A step that may have happened: what to look up. input: what it was about to do; the key the service was given."""
+    """A step that may have happened: what to look up. input: what it was about to do; the key the service was given.
 
+    frame: the walk in which it stands.
+    """
+
+    frame: int
     step: str
     input: Any
     started_at: Any
@@ -85,7 +89,7 @@ def interrupted(execution: Execution, record_id: str | None) -> Interrupted:
     row = ExecutionStep.objects.filter(frame=frame, alias=frame.at_step).order_by("-attempt").first()
     if row is None or row.status != StepStatus.INTERRUPTED:
         raise NotInterrupted(frame.at_step or "of the record", row.status if row else frame.status)
-    return Interrupted(row.alias, row.input, row.started_at, f"{execution.pk}:{frame.pk}:{row.alias}")
+    return Interrupted(frame.pk, row.alias, row.input, row.started_at, f"{execution.pk}:{frame.pk}:{row.alias}")
 
 
 def decide(

@@ -56,7 +56,7 @@ class Secrets:
         return mask_values(value, self.texts)
 
     def shown(self, data: Any) -> Any:
-        """Return a record's data as it may be shown: also without its own secrets."""
+        """Return a record's data, or any other whole, as it may be shown: also without its own secrets."""
         return self.among(data).hide(data)
 
     def hide_at(self, path: Iterable[str | int], value: Any) -> Any:
@@ -112,8 +112,12 @@ def said_in(patch: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def own_secrets(record: WorkflowRecord) -> Any:
     """Return a value that has the record's own secrets under their names: its data, or what a list has of it."""
-    found = record.maybe_secret
-    return record.data if found is None else [{one["key"]: one["value"]} for one in found]
+    return record.data if record.maybe_secret is None else named(record.maybe_secret)
+
+
+def named(found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what MAYBE_SQL has found, each value under its name."""
+    return [{one["key"]: one["value"]} for one in found]
 
 
 def _maybe(rows: QuerySet[WorkflowVariable]) -> QuerySet[WorkflowVariable]:

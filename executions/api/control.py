@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -21,12 +22,14 @@ from executions.models import (
     ExecutionIntervention,
 )
 from executions.modifications import Modifications
+from executions.queries.interventions import without_secrets
 from executions.queries.outcome import outcome
 from executions.services import get_execution_for
 from executions.states import ExecutionStatus
 from executions.waiting import why_execution, why_record
-from records.api.base import MaskedField
+from records.api.base import AnyField
 from records.models import WorkflowRecord
+from records.patches import check_unmasked
 from workflows.definition.compile import compile_plan
 from workflows.models import WorkflowVersion
 
@@ -79,7 +82,7 @@ class InterventionSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     by = serializers.CharField(source="user.username", allow_null=True, default=None)
     reason = serializers.CharField(allow_blank=True)
-    changes = MaskedField()
+    changes = AnyField()
     at = serializers.DateTimeField()
 
 
@@ -175,7 +178,8 @@ class Interventions(APIView):
         """List who changed what of the execution and why, newest first."""
         found = get_execution_for(request.user, execution)
         rows = ExecutionIntervention.objects.filter(execution=found).select_related("user")
-        return page_of(request, rows, read_query(request, PageQuery), InterventionSerializer, newest_first=True)
+        query, prepare = read_query(request, PageQuery), partial(without_secrets, found)
+        return page_of(request, rows, query, InterventionSerializer, newest_first=True, prepare=prepare)
 
 
 class Outcome(APIView):
@@ -202,6 +206,7 @@ class Waiting(APIView):
 
 
 def changes_of(given: dict[str, Any], execution: Execution, version: WorkflowVersion | None = None) -> Modifications:
-    """Return the changes that a body says, checked against the version that runs."""
+    """Return the changes that a body says, checked against the version that runs; raises ValueInvalid for a mask."""
+    check_unmasked(given)
     runs = version or execution.version
     return modifications.read(given, compile_plan(runs), f"Version {runs.number}" if runs.number else "The draft")

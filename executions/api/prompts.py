@@ -19,10 +19,9 @@ from director.api.renderers import streamed
 from director.api.schema import page_shape
 from executions.models import HumanPrompt, PromptStatus
 from executions.prompts import services as prompts
+from executions.prompts.secrets import secrets_of_prompt
 from executions.queries.prompts import PromptFilter
 from executions.services import get_execution_for
-from records.masking import mask_tree
-from records.secrets import secrets_of
 from workflows.services import get_workflow_for
 
 WHOSE = ("mine", "groups", "all")
@@ -69,7 +68,7 @@ class PromptDetailSerializer(PromptSerializer):
 
     def get_on_timeout(self, prompt: HumanPrompt) -> dict[str, Any]:
         """The default answer is what the step goes on with, so it is kept as it is and masked here."""
-        shown: dict[str, Any] = secrets_of(prompt.workflow_id).hide(prompt.on_timeout)
+        shown: dict[str, Any] = secrets_of_prompt(prompt).shown(prompt.on_timeout)
         return shown
 
     def get_may_answer(self, prompt: HumanPrompt) -> bool:
@@ -77,7 +76,7 @@ class PromptDetailSerializer(PromptSerializer):
         return is_open and not prompts.why_not(prompt, self.context["request"].user)  # type: ignore[index]
 
     def get_answer(self, prompt: HumanPrompt) -> dict[str, Any] | None:
-        return mask_tree(prompt.answer) if prompt.answer else None
+        return secrets_of_prompt(prompt).shown(prompt.answer) if prompt.answer else None
 
 
 class AnswerSerializer(serializers.Serializer[Any]):

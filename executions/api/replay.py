@@ -18,6 +18,7 @@ from executions import repair
 from executions.api.control import CHANGES, changes_of
 from executions.api.executions import ReasonSerializer, RetriedSerializer, StartedSerializer, retried
 from executions.models import Execution
+from executions.queries.secrets import secrets_of_frame
 from executions.queries.stories import get_step_for
 from executions.replay import comparison, shadow
 from executions.replay import services as replay
@@ -25,6 +26,7 @@ from executions.replay.services import Choice
 from executions.services import get_execution_for
 from executions.states import FrameStatus
 from records.api.base import AnyField, MaskedField
+from records.patches import check_unmasked
 from workflows.services import get_version, get_workflow_for
 
 
@@ -258,7 +260,9 @@ class Decide(APIView):
     def post(self, request: Request, execution: str) -> Response:
         """Treat a step as done with this output, or do it again, and go on from there."""
         found = get_execution_for(request.user, execution)
-        return retried(request, repair.decide(found, user=request.user, **read_body(request, DecideSerializer)))
+        asked = read_body(request, DecideSerializer)
+        check_unmasked(asked.get("output"), ("output",))
+        return retried(request, repair.decide(found, user=request.user, **asked))
 
 
 class Interrupted(APIView):
@@ -269,7 +273,8 @@ class Interrupted(APIView):
         """Return what the interrupted step was about to do, so that it can be looked up."""
         found = get_execution_for(request.user, execution)
         query = read_query(request, InterruptedQuery)
-        return Response(InterruptedSerializer(repair.interrupted(found, query.get("record"))).data)
+        told = repair.interrupted(found, query.get("record"))
+        return Response(InterruptedSerializer(told, context={"secrets": secrets_of_frame(found, told.frame)}).data)
 
 
 class Repair(APIView):
@@ -280,6 +285,7 @@ class Repair(APIView):
         """Edit failed records or what their steps gave, and let them go on from there."""
         found = get_execution_for(request.user, execution)
         asked = read_body(request, RepairSerializer)
+        check_unmasked(asked.get("steps", {}), ("steps",))
         records = repair.alike(found, asked["records"][0]) if asked["alike"] else []
         named = list(dict.fromkeys([*asked["records"], *records]))
         what = repair.Repair(asked.get("edit", {}), asked.get("steps", {}))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
+from executions.models import HumanPrompt
 from records.masking import is_sensitive, mask, mask_tree, mask_values
 from records.secrets import Secrets, secrets_of
 
@@ -21,6 +22,11 @@ def secrets_for(workflow_id: UUID, scope: Mapping[str, Any], names: Iterable[str
     Those of the record are among them: it may have come through the outputs of earlier steps.
     """
     return secrets_of(workflow_id, {name: scope[name] for name in {"current", *names} if name in scope})
+
+
+def secrets_of_prompt(prompt: HumanPrompt) -> Secrets:
+    """Return what is not shown of what was answered. One query, for a prompt that comes with its record."""
+    return secrets_of(prompt.workflow_id, prompt.record and prompt.record.data)
 
 
 def without_secrets(question: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:

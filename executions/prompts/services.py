@@ -6,7 +6,7 @@ a cancel come one after the other and the first of them decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -34,6 +34,7 @@ from executions.prompts import fields as prompt_fields
 from executions.prompts import news as prompt_news
 from executions.prompts import quorum as prompt_quorum
 from executions.prompts.people import groups_of, is_member
+from records.masking import masked_paths
 from workflows.models import Workflow
 
 MAX_COMMENT_CHARACTERS = 10_000
@@ -232,8 +233,14 @@ def _require_valid(prompt: HumanPrompt, action: str, data: Mapping[str, Any], co
     else:
         found += prompt_fields.problems(prompt.schema, data)
         found += prompt_fields.file_problems(prompt.schema, data, str(prompt.pk))
+        found += (_mask_at(path) for path in masked_paths(data))
     if found:
         raise AnswerInvalid(found)
+
+
+def _mask_at(path: Sequence[str | int]) -> dict[str, str]:
+    detail = "This is a mask, not a value; write the value itself."
+    return {"pointer": "/data" + jsontools.pointer(path), "detail": detail, "code": "mask"}
 
 
 def _problems_of_action(prompt: HumanPrompt, action: str) -> Iterable[dict[str, str]]:

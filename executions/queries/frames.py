@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,10 +11,13 @@ from uuid import UUID
 from django.db import connection
 
 from director import paging
+from director.jsontools import loads
 from executions.models import Execution
 from executions.queries import sql
 from executions.states import StepStatus
 from records.models import WorkflowRecord
+from records.secrets import NO_SECRETS, Secrets, named, secrets_of
+from records.titles import shown_title
 
 PAGE_SIZE = 25
 FOUND_LIMIT = 500  # records looked up for what was typed into "Find a record"
@@ -91,27 +94,36 @@ class FrameRow:
 def frames_page(
     execution: Execution, narrow: FrameFilter, cursor: str = "", *, total: int | None = None
 ) -> paging.Page[FrameRow]:
-    """Return a page of the run's records. One query, two when text is searched."""
+    """Return a page of the run's records. Two queries, three when text is searched."""
     at = paging.parse(cursor, (int, int))
     values: dict[str, Any] = {"execution": execution.pk, "limit": PAGE_SIZE + 1, "step": narrow.step}
     values |= {"rank": at.key[0], "key": at.key[1]} if at else {}
     if narrow.text:
         values["records"] = _records_found(execution, narrow.text)
     parts = _parts(narrow, at, values)
-    rows = _rows(" UNION ALL ".join(parts), values, backwards=bool(at and at.backwards)) if parts else []
+    backwards = bool(at and at.backwards)
+    rows = _rows(execution, " UNION ALL ".join(parts), values, backwards=backwards) if parts else []
     return paging.page_of(rows, at, lambda row: [row.rank, row.key], size=PAGE_SIZE, total=total)
 
 
 def frames_by_id(execution: Execution, ids: Sequence[int]) -> list[FrameRow]:
-    """Return the rows that are on a screen, as they are now. One query."""
-    return _rows(sql.FRAMES_BY_ID, {"execution": execution.pk, "ids": list(ids), "limit": len(ids)}) if ids else []
+    """Return the rows that are on a screen, as they are now. Two queries."""
+    values = {"execution": execution.pk, "ids": list(ids), "limit": len(ids)}
+    return _rows(execution, sql.FRAMES_BY_ID, values) if ids else []
 
 
-def _rows(parts: str, values: dict[str, Any], *, backwards: bool = False) -> list[FrameRow]:
+def _rows(execution: Execution, parts: str, values: dict[str, Any], *, backwards: bool = False) -> list[FrameRow]:
     statement = sql.ROWS.format(parts=parts, direction="DESC" if backwards else "ASC")
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return [FrameRow(*row) for row in cursor.fetchall()]
+        found = cursor.fetchall()
+    secrets = secrets_of(execution.workflow_id) if found else NO_SECRETS
+    return [_row(FrameRow(*row), secrets, maybe) for *row, maybe in found]
+
+
+def _row(row: FrameRow, known: Secrets, maybe: str | None) -> FrameRow:
+    """The row with its title as it may be shown. maybe: what may be secret of its record."""
+    return replace(row, title=shown_title(row.title, known.among(named(loads(maybe or "[]")))))
 
 
 def _parts(narrow: FrameFilter, at: paging.Cursor | None, values: dict[str, Any]) -> list[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from director import paging
 from executions.models import Execution, ExecutionIntervention
-from records.masking import mask_tree
+from executions.queries.secrets import secrets_of_changes
+from records.secrets import NO_SECRETS
 
 PAGE_SIZE = 10
 NAMED = 3  # things named one by one; of more it is told how many
@@ -41,15 +42,22 @@ class Done:
 
 
 def interventions_page(execution: Execution, cursor: str = "") -> paging.Page[Done]:
-    """Return a page of what people did to the run, newest first. One query, on index intervention_by_execution."""
+    """Return a page of what people did to the run, newest first. Three queries. Index intervention_by_execution."""
     rows = ExecutionIntervention.objects.filter(execution=execution).select_related("user")
     page = paging.page_by(rows, ["id"], cursor, newest_first=True, size=PAGE_SIZE)
-    return page.showing([_done(row) for row in page.rows])
+    return page.showing([_done(row) for row in without_secrets(execution, page.rows)])
+
+
+def without_secrets(execution: Execution, rows: Sequence[ExecutionIntervention]) -> Sequence[ExecutionIntervention]:
+    """Return the rows with what was changed as it may be shown. Two queries at most, none without rows."""
+    secrets = secrets_of_changes(execution, [row.changes for row in rows]) if rows else NO_SECRETS
+    for row in rows:
+        row.changes = secrets.hide(row.changes)
+    return rows
 
 
 def _done(row: ExecutionIntervention) -> Done:
-    changes = mask_tree(row.changes)
-    return Done(row.pk, row.at, row.user, row.kind, words(row.kind, changes), row.reason, changes)
+    return Done(row.pk, row.at, row.user, row.kind, words(row.kind, row.changes), row.reason, row.changes)
 
 
 def words(kind: str, changes: Mapping[str, Any]) -> str:

@@ -16,8 +16,9 @@ from director.jsontools import loads
 from executions.models import Execution
 from executions.notices import LogLevel
 from executions.queries.interventions import words
+from executions.queries.secrets import secrets_of_changes
 from executions.queries.sql import LAST
-from records.secrets import Secrets, secrets_of
+from records.secrets import Secrets
 
 PAGE_SIZE = 25
 RUN, PERSON, STEP, FAILURE, END = range(5)  # where an entry is from; the order of entries of one moment
@@ -107,7 +108,7 @@ def log_entries(
 ) -> list[LogEntry]:
     """Return so many entries older than `after` (the newest without), or newer ones, the nearest first, if backwards.
 
-    Secrets are masked. Two queries, three when people did something.
+    Secrets are masked. Two queries, four when people did something.
     """
     order = "ASC" if backwards else "DESC"
     values: dict[str, Any] = {"execution": execution.pk, "limit": limit}
@@ -116,7 +117,9 @@ def log_entries(
     with connection.cursor() as database:
         database.execute(statement, values)
         found = [LogEntry(*row) for row in database.fetchall()]
-    _finish(found, secrets_of(execution.workflow_id, execution.trigger_data))
+    for entry in found:
+        entry.data = loads(entry.data) if entry.data else None
+    _finish(found, secrets_of_changes(execution, [entry.data for entry in found if entry.origin == PERSON]))
     return found
 
 
@@ -167,11 +170,11 @@ def _part(statement: str, kind: int, after: Key | None, order: str, values: dict
 
 
 def _finish(found: list[LogEntry], secrets: Secrets) -> None:
-    """Read and mask their data, name people, and say in words what they did."""
+    """Mask their data, name people, and say in words what they did."""
     people = {entry.user for entry in found if entry.user is not None}
     users: Mapping[Any, Any] = get_user_model().objects.in_bulk(people) if people else {}
     for entry in found:
-        entry.data = secrets.hide(loads(entry.data)) if entry.data else None
+        entry.data = secrets.hide(entry.data)
         entry.message = secrets.hide(entry.message)
         entry.user = users.get(entry.user)
         if entry.origin == PERSON:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from director import paging
 from executions.models import Execution, HumanPrompt, PromptStatus
 from executions.prompts.services import asked_of, visible_to
+from records.secrets import secrets_of_records
 from records.titles import title_of
 
 COUNT_CAP = 1_000
@@ -56,10 +57,11 @@ class PromptFilter:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A prompt in a list, with what its countdown shows."""
+    """A prompt in a list, with its record's title as it may be shown, and what its countdown shows."""
 
     prompt: HumanPrompt
     now: datetime
+    record_title: str = ""
 
     @property
     def left(self) -> timedelta:
@@ -75,10 +77,6 @@ class Waiting:
         whole = (self.prompt.due_at or self.now) - self.prompt.created_at
         share = self.left / whole if whole else 0.0
         return f"{min(1.0, share) * RING:.1f}"
-
-    @property
-    def record_title(self) -> str:
-        return title_of(self.prompt.record.data) if self.prompt.record else ""
 
     @property
     def then(self) -> str:
@@ -132,8 +130,12 @@ def prompts_page(user: Any, narrow: PromptFilter, cursor: str = "") -> paging.Pa
 
 
 def in_list(prompts: Iterable[HumanPrompt]) -> list[Waiting]:
-    now = timezone.now()
-    return [Waiting(prompt, now) for prompt in prompts]
+    """Return the prompts, which come with their records, as they stand in a list. One query, none without records."""
+    now, prompts = timezone.now(), list(prompts)
+    records = {prompt.record.pk: prompt.record for prompt in prompts if prompt.record}
+    secrets = secrets_of_records(records.values())
+    titles = {pk: title_of(secrets[pk].hide(record.data)) for pk, record in records.items()}
+    return [Waiting(prompt, now, titles[prompt.record.pk] if prompt.record else "") for prompt in prompts]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ id` the planner may walk the primary key instead and read everything where few r
 
 # ruff: noqa: S608 - the statements are put together from constants; what people say comes as parameters
 
+from records.secrets import MAYBE_SQL
 from records.titles import TITLE_SQL
 
 LAST = 2**63 - 1  # beyond every key
@@ -58,7 +59,9 @@ SELECT f.rank, f.key, f.id, f.parent_id, f.alias, f.record_id, f.status, f.waiti
     f.started_at, f.finished_at, f.error ->> 'message',
     r.record_id, r.record_type, """
     + TITLE_SQL.format(data="r.data")
-    + """, j.step_id, j.attempt
+    + ", j.step_id, j.attempt, "
+    + MAYBE_SQL.format(data="r.data")
+    + """
 FROM (SELECT * FROM ({parts}) p ORDER BY rank {direction}, key {direction} LIMIT %(limit)s) f
 LEFT JOIN workflow_records r ON r.id = f.record_id
 LEFT JOIN LATERAL (

@@ -11,6 +11,7 @@ from executions.errors import StepNotFound
 from executions.models import Execution, ExecutionFrame, ExecutionStep
 from executions.queries.actions import StoryAction
 from executions.queries.history import LINES_SHOWN, Line, lines_of, said_by
+from executions.queries.secrets import around, outside
 from executions.queries.story_pages import ERRORS, PREVIEW_BYTES, page_of
 from records.models import ChangeKind, RecordChange, WorkflowRecord
 from records.secrets import Secrets, secrets_of
@@ -118,7 +119,7 @@ def record_story(
     page = page_of(record, runs, show, cursor)
     rows = [one for one in page.events if isinstance(one, ExecutionStep)]
     changed = [one for one in page.events if isinstance(one, RecordChange)]
-    hidden = _secrets(secrets, record, rows).among(*map(said_by, changed))
+    hidden = _secrets(secrets, record, rows).among(*outside(runs), *map(said_by, changed))
     steps = _grouped(rows, hidden)
     changes = [StoryChange(one, lines_of(one, hidden)) for one in changed]
     actions = [one for one in page.events if isinstance(one, StoryAction)]
@@ -180,13 +181,12 @@ def _order(entry: Entry) -> tuple[datetime, int]:
 
 
 def secrets_in(step: ExecutionStep, known: Secrets | None = None) -> Secrets:
-    """Return what is not shown of a step that comes with its execution and record. One query.
+    """Return what is not shown of a step that comes with its execution. Two queries.
 
-    known: what is not shown of another step of the workflow, which saves the query.
+    known: what is not shown of another step of the workflow, which saves one.
     """
-    data = step.record.data if step.record else None
     secrets = known or secrets_of(step.execution.workflow_id)
-    return secrets.among(step.execution.trigger_data, data, step.input, step.output)
+    return secrets.among(step.execution.trigger_data, around(step.frame_id), step.input, step.output)
 
 
 def get_step_for(execution: Execution, step_id: int) -> ExecutionStep:

@@ -9,6 +9,7 @@ from django.db.models.functions import JSONObject
 
 from executions.models import Execution, ExecutionFrame, ExecutionStep
 from executions.queries.actions import with_actions
+from executions.queries.secrets import with_outside
 from executions.refusals import NotWalked
 from executions.states import EXECUTION_TERMINAL, FRAME_OPEN
 from records.models import WorkflowRecord
@@ -25,7 +26,7 @@ def runs_of(record: WorkflowRecord) -> list[ExecutionFrame]:
     One query, on index frame_by_record.
     """
     frames = ExecutionFrame.objects.filter(record=record).select_related("execution", "execution__version")
-    return list(with_actions(frames, record).order_by("-pk")[:RUNS_SHOWN])
+    return list(with_outside(with_actions(frames, record)).order_by("-pk")[:RUNS_SHOWN])
 
 
 def walking(record: WorkflowRecord) -> ExecutionFrame:

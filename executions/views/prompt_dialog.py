@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest
+from django.utils import timezone
 
 from director import jsontools
 from director.errors import DirectorError
@@ -18,8 +19,8 @@ from executions.models import HumanPrompt, PromptAnswer, PromptStatus
 from executions.prompts import fields as prompt_fields
 from executions.prompts import form as prompt_form
 from executions.prompts import services as prompts
-from executions.queries.prompts import Waiting, in_list
-from records.masking import mask_tree
+from executions.prompts.secrets import secrets_of_prompt
+from executions.queries.prompts import Waiting
 
 LONG_CHARACTERS = 120
 KEPT = ".kept"  # ends the name of the hidden field that holds a file which is stored already
@@ -49,7 +50,7 @@ def dialog_context(
     fields = prompt_form.form(prompt.schema, data, problems) if is_open else []
     return {
         "prompt": prompt,
-        "waiting": Waiting(prompt, in_list([prompt])[0].now),
+        "waiting": Waiting(prompt, timezone.now()),
         "fields": fields,
         "is_conditional": prompt_fields.is_conditional(prompt.schema),
         "message": to_html(prompt.message),
@@ -76,7 +77,7 @@ def _given(prompt: HumanPrompt) -> dict[str, Any] | None:
     """The answer with its fields as (name, label, value, name of the file or ""); secrets masked."""
     if not prompt.answer:
         return None
-    schema, answer = prompt_fields.every_field(prompt.schema), mask_tree(prompt.answer)
+    schema, answer = prompt_fields.every_field(prompt.schema), secrets_of_prompt(prompt).shown(prompt.answer)
     fields = []
     for name, value in answer["fields"].items():
         one = schema.get(name, {})

@@ -13,13 +13,14 @@ from director.jsontools import ValueInvalid
 from executions import repair
 from executions.models import ExecutionFrame
 from executions.queries.failure import Failure, changeable, failure_of, outlook, rows_of, values_of
+from executions.queries.secrets import secrets_of_frame
 from executions.repair import AGAIN, DONE
 from executions.views.record_tree import at
 from executions.waiting import why_record
 from records.errors import PathInvalid
 from records.models import WorkflowRecord
 from records.patches import BUCKETS, parse_path
-from records.secrets import Secrets, secrets_of
+from records.secrets import Secrets
 from records.typed import KINDS, MAX_CHARACTERS, kind_of, written
 
 FIELD, OUTPUT, INPUT = "field", "output", "input"
@@ -78,7 +79,7 @@ def opened(failure: Failure, form: RepairForm | None) -> dict[str, Any]:
     context: dict[str, Any] = {"repair_form": form, "repair_choices": choices(failure).items(), "many": MANY}
     if failure.is_interrupted:
         context |= {"look": repair.interrupted(failure.frame.execution, failure.record.record_id)}
-        context["look_input"] = _secrets(failure).hide(context["look"].input)
+        context["look_input"] = _secrets(failure).shown(context["look"].input)
     if form is None:
         return context
     rows = rows_of(failure)
@@ -105,7 +106,7 @@ def fill(failure: Failure, form: RepairForm) -> None:
         form.step = form.step if form.step in steps else next(iter(steps), "")
         given, gave = values_of(failure, form.step)
         value = given if form.what == INPUT else gave
-        form.text = "" if value is None else _pretty(_secrets(failure).hide(value), form)
+        form.text = "" if value is None else _pretty(_secrets(failure).shown(value), form)
 
 
 def __fill_field(failure: Failure, form: RepairForm) -> None:
@@ -121,8 +122,7 @@ def __fill_field(failure: Failure, form: RepairForm) -> None:
 
 
 def _secrets(failure: Failure) -> Secrets:
-    execution = failure.frame.execution
-    return secrets_of(execution.workflow_id, execution.trigger_data, failure.record.data)
+    return secrets_of_frame(failure.frame.execution, failure.frame.pk)
 
 
 def _pretty(value: Any, form: RepairForm) -> str:

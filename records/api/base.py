@@ -40,11 +40,11 @@ class AnyField(serializers.Field[Any, Any, Any, Any]):
 
 
 class MaskedField(AnyField):
-    """Any JSON value, its secrets masked: by their keys, and the `secrets` of the serializer's context by their values."""
+    """Any JSON value, its secrets masked: its own, and the `secrets` of the serializer's context by their values."""
 
     def to_representation(self, value: Any) -> Any:
         secrets: Secrets = self.context.get("secrets", NO_SECRETS)
-        return secrets.hide(value)
+        return secrets.shown(value)
 
 
 class ReasonQuery(serializers.Serializer[Any]):
