@@ -125,9 +125,12 @@ function beforeNodeMorphed(old) {
   return !old.matches?.("dialog[open], input:focus, textarea, select, [data-select], [data-live-dot], [data-live-keep]");
 }
 
-// What a row says; a row whose text counts down says its state beside it.
+// What a row says, without what changes by the clock alone; a row whose text counts down says its state beside it.
 function shown(element) {
-  return element.dataset.state ?? element.textContent;
+  if (element.dataset.state) return element.dataset.state;
+  const words = element.cloneNode(true);
+  for (const part of words.querySelectorAll("time, [data-elapsed], [data-live-keep]")) part.remove();
+  return words.textContent;
 }
 
 function beforeNodeRemoved(old) {
