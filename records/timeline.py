@@ -6,11 +6,10 @@ along; what a step's write replaced is what the events before it had put there. 
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from jsonpatch import JsonPatchException, apply_patch
 from jsonpointer import JsonPointerException
@@ -21,14 +20,6 @@ from records.patches import Path, apply, delete_at, format_path, look_up, set_at
 
 MISSING = object()
 EMPTY: dict[str, Any] = {"fields": {}, "vars": {}, "targets": {}}
-
-
-class Dated(Protocol):
-    @property
-    def at(self) -> datetime: ...
-
-
-Told = TypeVar("Told", bound=Dated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +56,6 @@ class Blame:
     event: Event | None
     at: datetime
     before: Any
-
-
-def interleave(*stories: Iterable[Told]) -> Iterator[Told]:
-    """Yield what the stories tell, newest first; each of them is newest first itself."""
-    return heapq.merge(*stories, key=lambda told: told.at, reverse=True)
 
 
 def moments(data: Any, changes: Iterable[RecordChange], journal: Iterable[JournalEntry]) -> list[Moment]:

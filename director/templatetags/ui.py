@@ -100,11 +100,6 @@ def status_icon(value: str) -> SafeString:
     return icon(STATUSES.get(value, ("circle-dashed", ""))[0])
 
 
-@register.filter
-def status_look(value: str) -> str:
-    return LOOKS.get(value, value)
-
-
 @register.simple_tag
 def stackbar(counts: Mapping[str, int], look: str = "", prefix: str = "") -> SafeString:
     """A bar of the counts by status, read out as "24 complete, 2 failed"."""

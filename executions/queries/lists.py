@@ -112,10 +112,6 @@ class LastDay:
     failed: int
     hours: list[Hour]
 
-    @property
-    def is_empty(self) -> bool:
-        return not self.executions
-
 
 DAY_CAP = 5_000  # newest executions that the figures of a day are made of
 

@@ -40,12 +40,6 @@ _BY_NAME = {
     "whose": f"coalesce({_NAME}, {_NOBODY})",
     "records": "LEFT JOIN workflow_records r ON r.id = f.record_id",
 }
-# Records of run b, each with the frame that it repeats, of whatever run that is.
-REPEATED = """
-SELECT n.origin_id AS a, n.id AS b, o.record_id AS record, n.alias AS iterate
-FROM execution_frames n JOIN execution_frames o ON o.id = n.origin_id
-WHERE n.execution_id = %(b)s AND n.parent_id IS NOT NULL
-"""
 _OUTCOME = (
     "({row}.status IN ('failed', 'interrupted'), {row}.output, {row}.error ->> 'code', {row}.error ->> 'message')"
 )
@@ -123,11 +117,11 @@ class Difference:
     diff: list[dict[str, Any]]
 
 
-def compare(a: Execution, b: Execution, pairs: str | None = None) -> Comparison:
+def compare(a: Execution, b: Execution) -> Comparison:
     """Return how the outcomes of run b differ from those of run a, as counts. One query."""
     steps: dict[str, dict[str, int]] = {}
     with connection.cursor() as cursor:
-        query = COUNTS.format(pairs=pairs or _pairs(a, b))
+        query = COUNTS.format(pairs=_pairs(a, b))
         cursor.execute(query, {"a": a.pk, "b": b.pk, "after_frame": 0})
         for alias, verdict, count in cursor.fetchall():
             steps.setdefault(alias, dict.fromkeys(VERDICTS, 0))[verdict] = count
@@ -144,7 +138,6 @@ def differences(
     verdicts: tuple[str, ...] = (DIFFERENT, ONLY_A, ONLY_B),
     after: tuple[int, str] | None = None,
     limit: int = 100,
-    pairs: str | None = None,
 ) -> list[Difference]:
     """Return what is not the same, by record and step, a page at a time. Two queries.
 
@@ -154,7 +147,7 @@ def differences(
     parameters: dict[str, Any] = {"a": a.pk, "b": b.pk, "step": step, "verdicts": list(verdicts), "limit": limit}
     parameters["record"] = like(record) if record else None
     with connection.cursor() as cursor:
-        query = DIFFERENCES.format(pairs=pairs or _pairs(a, b))
+        query = DIFFERENCES.format(pairs=_pairs(a, b))
         cursor.execute(query, {**parameters, "after_frame": frame, "after_step": alias})
         found = cursor.fetchall()
     secrets = secrets_of(b.workflow_id, a.trigger_data, b.trigger_data)

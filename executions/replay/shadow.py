@@ -23,7 +23,7 @@ from executions.models import Execution, TriggerType
 from executions.nudge import nudge_on_commit
 from executions.refusals import NoDraft, NothingToReplay, ReplayRefused
 from executions.replay import copying
-from executions.replay.comparison import ONLY_A, ONLY_B, OUTPUT, REPEATED, Difference, differences
+from executions.replay.comparison import OUTPUT
 from executions.replay.services import path_to, steps_before
 from executions.services import get_execution_for
 from records import patches
@@ -182,12 +182,6 @@ def records_page(execution: Execution, *, after: int = 0, size: int = 100) -> li
         rows = cursor.fetchall()
     secrets = secrets_of(execution.workflow_id, execution.trigger_data)
     return [_record(plan, secrets.among(_loaded(data)), *row) for *row, data in rows]
-
-
-def inner_differences(execution: Execution, *, limit: int = 100) -> list[Difference]:
-    """Return what differs step by step, also in iterates within the records. Two queries."""
-    changed = ("different", ONLY_A, ONLY_B)
-    return differences(execution, execution, verdicts=changed, limit=limit, pairs=REPEATED)
 
 
 def _record(

@@ -11,7 +11,7 @@ from records.history import Origin, changes_of, difference
 from records.models import ChangeSource, RecordChange
 from records.patches import apply, delete_at, set_at
 from records.records import Records
-from records.timeline import JournalEntry, as_of, blame, interleave, moments
+from records.timeline import JournalEntry, as_of, blame, moments
 from tests.factories import make_user, make_workflow
 
 START = datetime(2026, 11, 20, 9, 14, tzinfo=UTC)
@@ -90,13 +90,6 @@ def test_a_change_that_has_lost_its_place_spoils_nothing_else(story):
     found = as_of(story.states[-1], START, minutes(10), [*story.changes, lost], story.journal)
 
     assert found["vars"]["lead"]["company"] == "Nordwerk Maschinenbau"
-
-
-def test_stories_interleave_newest_first():
-    entries = [SimpleNamespace(at=minutes(minute)) for minute in (9, 5, 1)]
-    others = [SimpleNamespace(at=minutes(minute)) for minute in (8, 2)]
-
-    assert [told.at for told in interleave(entries, others)] == [minutes(minute) for minute in (9, 8, 5, 2, 1)]
 
 
 keys = st.sampled_from("abc")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,7 +20,6 @@ MAX_ITERATE_DEPTH = 8
 MAX_NESTING = 30  # blocks within blocks of any kind
 
 NAME = "[A-Za-z_][A-Za-z0-9_]*"
-ALIAS = re.compile(f"{NAME}\\Z")
 TEXT = {"type": "string", "maxLength": 200}
 DURATION = {"type": ["string", "number"], "format": "duration"}
 EXPRESSION = {"type": ["string", "boolean"], "format": "expression"}

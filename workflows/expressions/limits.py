@@ -17,7 +17,6 @@ MAX_BITS = 4096  # of a whole number
 MAX_SECONDS = 2.0  # of processor time: backstop for work that the count does not see; checked in loops
 
 CHARACTERS_PER_STEP = 32
-SCALARS = frozenset({int, float, bool, type(None)})
 CONTAINERS = frozenset({list, tuple, dict})
 
 
