@@ -412,3 +412,11 @@ def test_what_stands_between_backticks_in_an_error_is_shown_as_code(text, shown)
 )
 def test_a_large_count_is_short_and_never_more_than_it_is(count, shown):
     assert short(count) == shown
+
+
+@pytest.mark.django_db
+def test_who_has_no_workflow_is_told_so_before_importing_records():
+    page = text(client_of(make_user()).get("/records/import/"))
+
+    assert "No workflow to import into" in page
+    assert "Upload and look" not in page
