@@ -15,6 +15,7 @@ from director.given import number_in
 from director.htmx import render_page
 from executions.models import Control, Execution, ExecutionFrame
 from executions.queries import History, history_of, record_story, runs_of
+from executions.queries.secrets import outside
 from executions.states import EXECUTION_TERMINAL, FRAME_OPEN, WaitingFor
 from executions.views.record_tree import form_for, tree_of
 from executions.views.repair_form import repair_context
@@ -56,10 +57,8 @@ def record_live(request: HttpRequest, pk: UUID) -> HttpResponse:
 def record_raw(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The record as JSON, secrets masked."""
     record = get_record_for(request.user, pk)
-    response = JsonResponse(
-        raw(record, secrets_of(record.workflow_id).shown(record.data)),
-        json_dumps_params={"indent": 2, "ensure_ascii": False},
-    )
+    data = secrets_of(record.workflow_id, *outside(runs_of(record))).shown(record.data)
+    response = JsonResponse(raw(record, data), json_dumps_params={"indent": 2, "ensure_ascii": False})
     response["Content-Disposition"] = f'inline; filename="{record.pk}.json"'
     return response
 
@@ -82,10 +81,10 @@ def raw(record: WorkflowRecord, data: Any) -> dict[str, Any]:
 
 def record_context(request: HttpRequest, record: WorkflowRecord, **over: Any) -> dict[str, Any]:
     """Return what the page and its fragments show. At most 13 queries, whatever the record went through."""
-    secrets = secrets_of(record.workflow_id)
+    runs = runs_of(record)
+    secrets = secrets_of(record.workflow_id, *outside(runs))
     history = history_of(record, secrets)
     data = history.secrets.hide(record.data)
-    runs = runs_of(record)
     last = runs[0] if runs else None
     show = request.GET.get("story", "")
     return {

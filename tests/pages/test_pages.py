@@ -20,7 +20,7 @@ QUERIES = {
     "/executions/": 7,
     "/executions/{w.execution.number}/": 18,
     "/executions/{w.execution.number}/?view=log": 18,
-    "/executions/{w.execution.number}/?view=records": 20,
+    "/executions/{w.execution.number}/?view=records": 21,
     "/executions/{w.execution.number}/?view=journal": 17,
     "/executions/{w.execution.number}/waterfall/?from=0": 11,
     "/executions/{w.execution.number}/interventions/": 4,
