@@ -18,6 +18,7 @@ from records import bulk, exporting, queries
 from records.admin.forms import RecordForm
 from records.filters import RecordFilter
 from records.models import BulkKind, BulkOperation, ChangeSource, RecordSearch, RecordType, WorkflowRecord
+from records.page_queries import WORKFLOWS_LIMIT
 from records.search import query_of
 from records.services import WorkflowData
 from workflows.models import Workflow
@@ -25,6 +26,7 @@ from workflows.models import Workflow
 M = TypeVar("M", bound=Model)
 
 SCOPE = "workflow__id__exact"
+SHOWN = 1_000  # of the records that match a filter or a search, the newest
 SYNCHRONOUS_SECONDS = 5.0  # a longer operation goes on in the background
 
 
@@ -69,7 +71,10 @@ class RecordAdmin(ByServiceAdmin[WorkflowRecord]):
     list_select_related = ("workflow",)
     list_filter = ("status", "workflow")
     search_fields = ("record_id",)
-    search_help_text = "Words of the id or the fields, each by its beginning."
+    search_help_text = (
+        f"Words of the id or the fields, each by its beginning. Filters and search show the newest {SHOWN:,} that "
+        "match; choose a workflow first where there are many."
+    )
     ordering = ("-id",)
     scope = SCOPE
     scoped_filter = (TypeFilter,)  # type: ignore[assignment]
@@ -95,11 +100,18 @@ class RecordAdmin(ByServiceAdmin[WorkflowRecord]):
     def get_search_results(
         self, request: HttpRequest, records: QuerySet[WorkflowRecord], words: str
     ) -> tuple[QuerySet[WorkflowRecord], bool]:
-        query = query_of(words)
-        if not query:
+        """Narrow to the newest that match, found as the lists of the pages are; in many workflows to some with the words."""
+        status = request.GET.get("status__exact", "")
+        kind = request.GET.get("record_type", "")
+        narrow = RecordFilter(text=words, type=kind, status=(status,) if status else ())
+        if narrow == RecordFilter():
             return records, False
-        found = RecordSearch.objects.extra(where=["document @@ %s::tsquery"], params=[query])
-        return records.filter(pk__in=found.values("record_id")), False
+        known = Workflow.objects.filter(pk=request.GET[SCOPE]) if SCOPE in request.GET else Workflow.objects.all()
+        workflows = list(known.values_list("pk", flat=True)[:WORKFLOWS_LIMIT])
+        if words and len(workflows) > 1:
+            found = RecordSearch.objects.extra(where=["document @@ %s::tsquery"], params=[query_of(words)])
+            return records.filter(pk__in=found.values("record_id")[:COUNT_LIMIT]), False
+        return records.filter(pk__in=queries.newest(workflows, narrow, SHOWN)), False
 
     def save_model(self, request: HttpRequest, record: WorkflowRecord, form: Any, change: bool) -> None:
         asked, seen = form.cleaned_data, form.cleaned_data["seen"]

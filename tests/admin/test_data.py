@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from records.admin import records as admin
 from records.models import BulkOperation, RecordChange, RecordType, VariableChange, WorkflowRecord, WorkflowVariable
 from tests.admin.conftest import act, url_of
 from tests.factories import make_record
@@ -125,6 +126,19 @@ def test_records_are_searched_by_their_words_and_narrowed_by_type(staff: Client,
     assert "lead_001" not in found
     assert "lead_001" in narrowed.content.decode()
     assert "email_001" not in narrowed.content.decode()
+
+
+def test_a_search_of_a_long_list_reads_no_more_than_it_shows(
+    staff: Client, triage: Workflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        make_record(triage, record_id=f"mail_{number}", fields={"subject": "Framework"}, status="failed")
+    make_record(triage, record_id="mail_9", fields={"subject": "Framework"})
+    monkeypatch.setattr(admin, "SHOWN", 3)
+
+    found = staff.get(url_of(WorkflowRecord), {"q": "framework", "status__exact": "failed"}).content.decode()
+
+    assert [number for number in range(10) if f"mail_{number}" in found] == [1, 2, 3]
 
 
 def test_a_variable_is_made_edited_and_deleted_with_its_secret_kept(staff: Client, triage: Workflow) -> None:
