@@ -23,6 +23,8 @@ from executions.refusals import PromptsGrown
 from executions.views.prompt_asked import is_uuid, narrow_of
 from executions.views.prompt_dialog import comment_of
 
+YES_OR_NO = {"oneOf": [{"const": True, "title": "Yes"}, {"const": False, "title": "No"}]}
+
 
 @require_http_methods(["GET", "POST"])
 def prompt_many(request: HttpRequest) -> HttpResponse:
@@ -50,9 +52,9 @@ def prompt_many(request: HttpRequest) -> HttpResponse:
 
 
 def _answer_many(request: HttpRequest, found: Any, first: HumanPrompt, context: dict[str, Any]) -> HttpResponse:
-    data, action = prompt_form.read(first.schema, request.POST, {}), request.POST.get("action", "")
+    data, action = prompt_form.read(_alike(first.schema), request.POST, {}), request.POST.get("action", "")
     typed = {"chosen": action, "comment": comment_of(request)}
-    shown = _shown(request)
+    shown = number_in(request.POST.get("count", "")) or 0
     if has_grown(shown, context["count"]):
         grown = PromptsGrown(shown, context["count"])
         again = context | typed | _form(first, data) | {"error_rest": grown.message}
@@ -66,11 +68,6 @@ def _answer_many(request: HttpRequest, found: Any, first: HumanPrompt, context: 
     for prompt, error in done.refused[:3]:
         messages.error(request, f"{prompt.record.record_id if prompt.record else prompt.title}: {error.message}")
     return _go(request, reverse("prompt_list"))
-
-
-def _shown(request: HttpRequest) -> int:
-    """How many the person was told would be answered; none by a form that does not say."""
-    return number_in(request.POST.get("count", "")) or 0
 
 
 def _form(first: HumanPrompt, data: Mapping[str, Any], problems: Sequence[Problem] = ()) -> dict[str, Any]:
@@ -88,14 +85,19 @@ def _said(done: prompts.AnsweredMany) -> str:
 def _alike(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that one answer for many may fill in: a field left empty keeps what each prompt proposes.
 
-    So what the first one proposes, and how sure that is, is not shown, none is needed, and files are each prompt's own.
+    So what the first one proposes, and how sure that is, is not shown, none is needed, files are each prompt's own, and a
+    switch, which is never empty, becomes a choice.
     """
     properties = {
-        name: {key: value for key, value in one.items() if key not in ("default", CONFIDENCE)}
+        name: {key: value for key, value in one.items() if key not in ("default", CONFIDENCE)} | _switch(one)
         for name, one in schema.get("properties", {}).items()
         if one.get("format") != "file"
     }
     return {**schema, "properties": properties, "required": []}
+
+
+def _switch(one: Mapping[str, Any]) -> Mapping[str, Any]:
+    return YES_OR_NO if one.get("type") == "boolean" and not one.keys() & {"enum", "oneOf"} else {}
 
 
 def _go(request: HttpRequest, url: str) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from executions.models import HumanPrompt
 from executions.prompts import services as prompts
 from executions.prompts.links import link_for
-from tests.executions.prompting import ask, person
+from tests.executions.prompting import ask, lead, person
 from tests.executions.running import drive, outputs
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -135,7 +135,10 @@ def test_which_fields_apply_follows_the_answer():
 
 
 def test_prompts_alike_are_grouped_and_answered_at_once():
-    execution, asked = ask(records=4)
+    vip = "vip: {type: boolean, default: true}"
+    execution, asked = ask(
+        records=4, definition=lead().replace("segment: {enum", f"{vip}\n              segment: {{enum")
+    )
     client = browser(person("owner"))
     grouped = text(client.get("/prompts/?group=1"))
     assert "4 prompts alike" in grouped
@@ -145,6 +148,7 @@ def test_prompts_alike_are_grouped_and_answered_at_once():
     form = text(client.get("/prompts/many/", where, headers=MODAL))
     assert "Answer 4 alike" in form
     assert 'value="Kestrel 1"' not in form
+    assert re.search(r'type="radio" name="field.vip" value="false"', form), "a switch could not be left as it is"
     grown = client.post("/prompts/many/", {**where, "count": "2", "action": "approve", "comment": "so"}, headers=MODAL)
     assert (grown.status_code, "4 prompts are alike by now, not 2." in text(grown)) == (409, True)
     assert 'value="approve" checked' in text(grown)
@@ -157,7 +161,7 @@ def test_prompts_alike_are_grouped_and_answered_at_once():
     assert "4 answered" in text(client.get("/prompts/"))
     drive(execution)
     assert [one["fields"] for one in outputs(execution, "review")] == [
-        {"company": f"Kestrel {number}", "seats": 3} for number in range(1, 5)
+        {"company": f"Kestrel {number}", "seats": 3, "vip": True} for number in range(1, 5)
     ]
     assert not HumanPrompt.objects.filter(pk__in=[one.pk for one in asked], status="open").exists()
 
