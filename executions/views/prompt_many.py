@@ -96,7 +96,7 @@ def _alike(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**schema, "properties": properties, "required": []}
 
 
-def _switch(one: Mapping[str, Any]) -> Mapping[str, Any]:
+def _switch(one: Mapping[str, Any]) -> dict[str, Any]:
     return YES_OR_NO if one.get("type") == "boolean" and not one.keys() & {"enum", "oneOf"} else {}
 
 
