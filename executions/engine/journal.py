@@ -208,10 +208,10 @@ class Journal:
             found = session.execute(sql.FENCE, {"slice": self.slice_id}).fetchone()
             if found is None:
                 raise LeaseLost
+            self._hear(*found)  # now: what is walked while this is written heeds it already
             commit = Commit(self, session, standing(session, entries) if only_standing else entries)
             commit.write(is_checked=only_standing)
         self.changes.add(commit.changes)
-        self._hear(*found)
 
     def _announce(self, entries: list[Entry]) -> None:
         for entry in entries:
