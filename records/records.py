@@ -119,7 +119,7 @@ class Records:
         given = NewRecord("the record", dict(fields), dict(vars or {}), dict(targets or {}), record_id=record_id)
         written = creator.make(given)
         if written.outcome == "failed":
-            raise RecordRefused(record_id or "the record", written.reason)
+            raise RecordRefused(written.name or record_id or "the record", written.reason)
         record = written.row or self.get(written.name)
         if written.outcome == "created":
             announce_records(self.workflow.pk, [(record.pk, record.record_id, record.status)])

@@ -129,7 +129,7 @@ class Variables:
         """Set the variable, new or not, and return it. What is not given stays as it is.
 
         schema: JSON Schema 2020-12, None for none. sensitive: None to be judged by the key. expected_revision: 0 for
-        "there is none yet". may_reveal: whether the person may let a secret be seen from now on. Raises VariableInvalid
+        "there is none yet". may_reveal: whether the person may let a secret be seen, or try schemas on it. Raises VariableInvalid
         (path and rule), SchemaInvalid, VariableChanged, VariableKeyInvalid, ValueInvalid, RevealRefused. At most 5
         queries.
         """
@@ -143,7 +143,7 @@ class Variables:
             sensitive=(before.sensitive if before else None) if isinstance(sensitive, _Absent) else sensitive,
             reason=reason if reason is not None else before.reason if before else "",
         )
-        if _is_unmasked(before, after) and not may_reveal:
+        if not may_reveal and (_is_unmasked(before, after) or _is_probed(before, after)):
             raise RevealRefused(f'the variable "{key}"')
         schemas.check_schema(after.schema)
         _check_unmasked(after)
@@ -320,6 +320,13 @@ def _check_value(row: WorkflowVariable) -> None:
 def _is_unmasked(before: WorkflowVariable | None, after: WorkflowVariable) -> bool:
     """Whether a secret is to be one no more."""
     return before is not None and before.is_sensitive and not after.is_sensitive
+
+
+def _is_probed(before: WorkflowVariable | None, after: WorkflowVariable) -> bool:
+    """Whether a secret that stays would tell by a refusal whether it fits another schema: so it could be guessed."""
+    if before is None or not before.is_sensitive or after.schema in (None, before.schema):
+        return False
+    return bool(after.value == before.value)
 
 
 def _check_unmasked(row: WorkflowVariable) -> None:

@@ -227,7 +227,8 @@ class PatchRefused(RecordError):
 
     @property
     def message(self) -> str:
-        way_out = f"Set {self.obstacle} itself, or delete it first."
+        within = f"Give an object, or set and delete what is in {self.obstacle}."
+        way_out = within if self.path == self.obstacle else f"Set {self.obstacle} itself, or delete it first."
         return f"{self.path} cannot be set: {self.obstacle} is {self.kind}. {way_out}"
 
     @property

@@ -45,6 +45,15 @@ def test_records_are_listed_by_filter(people: Personas, emails: str) -> None:
     assert ids(people.mate, emails, created_after="2030-01-01T00:00:00Z") == []
 
 
+def test_what_stands_in_the_way_of_a_patch_is_named_with_a_way_out(people: Personas, emails: str) -> None:
+    within = people.owner.patch(f"{emails}/email_001", {"set": {"vars": 5}}, format="json").json()["detail"]
+    twice = people.owner.post(emails, {"type": "note", "fields": {}}, format="json")
+    again = people.owner.post(emails, {"type": "note", "fields": {}}, format="json")
+
+    assert within == "vars cannot be set: vars is always an object. Give an object, or set and delete what is in vars."
+    assert again.json()["record_id"] == twice.json()["record"]["record_id"]
+
+
 def test_what_a_text_begins_with_is_not_read_as_json(people: Personas, emails: str) -> None:
     for name, code in {"a": "007", "b": "1e5", "c": "null and void"}.items():
         make_record(people.workflow, record_id=name, record_type="part", fields={"code": code})

@@ -108,7 +108,11 @@ def test_a_secret_becomes_visible_only_by_who_may_see_it_and_that_is_kept(variab
 
     with pytest.raises(RevealRefused):
         variables.set("crm_token", "s3cr3t-42", sensitive=False)
+    with pytest.raises(RevealRefused):
+        variables.set("crm_token", "s3cr3t-42", schema={"pattern": "^s"})
     assert variables.row("crm_token").shown == MASK
+    assert variables.set("crm_token", "s3cr3t-43", schema={"pattern": "^s"}).shown == MASK
+    variables.set("crm_token", "s3cr3t-42")
 
     assert variables.set("crm_token", "s3cr3t-42", sensitive=False, may_reveal=True).shown == "s3cr3t-42"
     assert VariableChange.objects.filter(key="crm_token", kind="revealed", actor=maya).count() == 1
