@@ -12,6 +12,21 @@ from tests.rig.step_types import lines
 from tests.rig.waiting import wait_for
 from workflows.models import Workflow
 
+# A pure step, one that may be repeated, and one that may not.
+EFFECTS = """
+director: 1
+name: Effects
+steps:
+  - alias: each
+    type: iterate
+    config: {{over_records: email}}
+    body:
+      - {{alias: kind, type: set, config: {{value: "{{{{ current.subject | upper }}}}"}}, store_to_record: true}}
+      - {{alias: upsert, type: test_idempotent, config: {{path: {folder}/upserts, seconds: {upsert_seconds}}}}}
+      - {{alias: send, type: test_once, config: {{path: {folder}/sent, seconds: {send_seconds}}}}}
+      - {{alias: note, type: set, config: {{value: "{{{{ send.key }}}}"}}}}
+  - {{alias: summary, type: set, config: {{value: "{{{{ each.total }}}}"}}}}
+"""
 INSERT = """
 INSERT INTO workflow_records (id, workflow_id, record_id, record_type, data)
 SELECT gen_random_uuid(), %s, 'email_' || lpad(n::text, greatest(5, length(n::text)), '0'), 'email',
@@ -25,6 +40,12 @@ def with_records(definition: str, count: int) -> Workflow:
     with connection.cursor() as cursor:
         cursor.execute(INSERT, (workflow.pk, count))
     return workflow
+
+
+def with_effects(count: int, folder: Path, *, upsert_seconds: float = 0, send_seconds: float = 0) -> Workflow:
+    """Return a workflow with effects that write to the folder; seconds make them long enough to be hit in the middle."""
+    definition = EFFECTS.format(folder=folder, upsert_seconds=upsert_seconds, send_seconds=send_seconds)
+    return with_records(definition, count)
 
 
 def done(execution: Execution) -> int:

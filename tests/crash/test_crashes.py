@@ -15,6 +15,7 @@ from tests.crash.runs import (
     assert_nothing_lost_and_nothing_twice,
     done,
     finished,
+    with_effects,
     with_records,
 )
 from tests.executions.running import start
@@ -24,21 +25,6 @@ from tests.rig.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# A pure step, one that may be repeated, and one that may not; each takes long enough to be hit in the middle.
-BODY = """
-director: 1
-name: Crash
-steps:
-  - alias: each
-    type: iterate
-    config: {{over_records: email}}
-    body:
-      - {{alias: kind, type: set, config: {{value: "{{{{ current.subject | upper }}}}"}}, store_to_record: true}}
-      - {{alias: upsert, type: test_idempotent, config: {{path: {folder}/upserts, seconds: {seconds}}}}}
-      - {{alias: send, type: test_once, config: {{path: {folder}/sent}}}}
-      - {{alias: note, type: set, config: {{value: "{{{{ send.key }}}}"}}}}
-  - {{alias: summary, type: set, config: {{value: "{{{{ each.total }}}}"}}}}
-"""
 PURE = """
 director: 1
 name: Pure
@@ -68,7 +54,7 @@ def kill_twenty_times(execution: Execution, worker: Callable[..., processes.Runn
 
 
 def test_a_run_survives_twenty_kills_of_its_workers(worker, beat, tmp_path):
-    workflow = with_records(BODY.format(folder=tmp_path, seconds=0.15), 5_000)
+    workflow = with_effects(5_000, tmp_path, upsert_seconds=0.15)
     execution = start(workflow)
 
     kill_twenty_times(execution, worker, 5_000)
@@ -93,7 +79,7 @@ def test_redis_may_be_stopped_and_emptied_in_the_middle_of_a_run(worker, beat, s
 
 
 def test_postgresql_may_be_restarted_in_the_middle_of_a_run(worker, beat, stack: Layout, tmp_path):
-    workflow = with_records(BODY.format(folder=tmp_path, seconds=0.05), 1_500)
+    workflow = with_effects(1_500, tmp_path, upsert_seconds=0.05)
     worker(), worker()
     execution = start(workflow)
     wait_for(lambda: done(execution) > 100, 60)
@@ -108,7 +94,7 @@ def test_postgresql_may_be_restarted_in_the_middle_of_a_run(worker, beat, stack:
 
 
 def test_two_workers_claiming_at_once_share_the_records_and_walk_none_twice(worker, beat, tmp_path):
-    workflow = with_records(BODY.format(folder=tmp_path, seconds=0.1), 3_000)
+    workflow = with_effects(3_000, tmp_path, upsert_seconds=0.1)
     worker(), worker()
     execution = start(workflow)
     wait_for(lambda: ExecutionSlice.objects.filter(execution=execution).count() == 2, 60, what="both workers at it")
@@ -119,7 +105,7 @@ def test_two_workers_claiming_at_once_share_the_records_and_walk_none_twice(work
 
 
 def test_a_worker_stopped_past_its_lease_changes_nothing_when_it_goes_on(worker, beat, tmp_path):
-    workflow = with_records(BODY.format(folder=tmp_path, seconds=0.2), 400)
+    workflow = with_effects(400, tmp_path, upsert_seconds=0.2)
     sleeper = worker(DIRECTOR_LEASE_SECONDS="2")
     execution = start(workflow)
     wait_for(lambda: done(execution) > 50, 60)

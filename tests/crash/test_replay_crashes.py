@@ -12,7 +12,7 @@ from tests.crash.runs import (
     assert_nothing_lost_and_nothing_twice,
     done,
     finished,
-    with_records,
+    with_effects,
 )
 from tests.executions.running import start
 from tests.rig.step_types import lines
@@ -20,20 +20,6 @@ from tests.rig.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BODY = """
-director: 1
-name: Replayed
-steps:
-  - alias: each
-    type: iterate
-    config: {{over_records: email}}
-    body:
-      - {{alias: kind, type: set, config: {{value: "{{{{ current.subject | upper }}}}"}}, store_to_record: true}}
-      - {{alias: upsert, type: test_idempotent, config: {{path: {folder}/upserts}}}}
-      - {{alias: send, type: test_once, config: {{path: {folder}/sent, seconds: 0.1}}}}
-      - {{alias: note, type: set, config: {{value: "{{{{ send.key }}}}"}}}}
-  - {{alias: summary, type: set, config: {{value: "{{{{ each.total }}}}"}}}}
-"""
 CHECKSUM = """
 SELECT (SELECT md5(string_agg(e::text, '' ORDER BY e.id)) FROM executions e WHERE e.id = %(execution)s),
     (SELECT md5(string_agg(f::text, '' ORDER BY f.id)) FROM execution_frames f WHERE f.execution_id = %(execution)s),
@@ -56,7 +42,7 @@ def times(path, execution: Execution) -> int:
 def test_a_worker_killed_in_the_middle_of_a_replay_repeats_nothing_and_the_original_is_untouched(
     worker, beat, tmp_path
 ):
-    workflow = with_records(BODY.format(folder=tmp_path), 400)
+    workflow = with_effects(400, tmp_path, send_seconds=0.1)
     alive = [worker(), worker()]
     original = start(workflow)
     wait_for(lambda: finished(original), 60, what="the end of the original")
@@ -76,7 +62,7 @@ def test_a_worker_killed_in_the_middle_of_a_replay_repeats_nothing_and_the_origi
 
 
 def test_a_replay_while_the_original_still_runs_takes_nothing_from_it(worker, beat, tmp_path):
-    workflow = with_records(BODY.format(folder=tmp_path), 500)
+    workflow = with_effects(500, tmp_path, send_seconds=0.1)
     worker(), worker()
     original = start(workflow)
     wait_for(lambda: done(original) > 50, 60)
