@@ -27,6 +27,7 @@ PARTS = (
 WORDS = frozenset({"key", "keys", "auth", "oauth", "authorization", "pwd", "bearer"})
 # Of a step that branches, `key` says which block was taken: "0", "1", and so on. A number so short is no secret.
 BLOCK = re.compile(r"[0-9]{1,3}")
+SCALARS = (str, int, float, type(None))  # looked at first: whether it is any mapping takes ten times as long
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 # A shorter secret would blot out half of every text; it is still masked under its own key.
 MIN_VALUE_CHARACTERS = 6
@@ -62,6 +63,8 @@ def mask(value: Any) -> Any:
 
 def mask_tree(value: Any) -> Any:
     """Return a JSON value with everything under a sensitive key masked, at any depth; the input stays."""
+    if isinstance(value, SCALARS):
+        return value
     if isinstance(value, Mapping):
         return {key: mask(item) if hides(str(key), item) else mask_tree(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -108,6 +111,8 @@ def _without(value: Any, secrets: tuple[str, ...]) -> Any:
     if isinstance(value, str):
         for secret in secrets:  # quicker than one expression of them all, which many records would need anew
             value = value.replace(secret, MASK)
+        return value
+    if isinstance(value, SCALARS):
         return value
     if isinstance(value, Mapping):
         return {key: _without(item, secrets) for key, item in value.items()}

@@ -9,7 +9,7 @@ once and then `Secrets.shown` for each of a stream.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -127,19 +127,29 @@ def _maybe(rows: QuerySet[WorkflowVariable]) -> QuerySet[WorkflowVariable]:
     return found.only("workflow_id", "key", "value", "sensitive")
 
 
-def _of_variable(row: WorkflowVariable) -> Iterator[str]:
+def _of_variable(row: WorkflowVariable) -> list[str]:
     return under_secret_names(row.value, is_secret=row.is_sensitive)
 
 
-def under_secret_names(value: Any, *, is_secret: bool = False) -> Iterator[str]:
-    """Yield the texts that stand under a secret's name, at any depth; all of them where the value itself is secret."""
-    if isinstance(value, RecordView):
-        value = value.data
-    if isinstance(value, Mapping):
+def under_secret_names(value: Any, *, is_secret: bool = False) -> list[str]:
+    """Return the texts that stand under a secret's name, at any depth; all of them where the value itself is secret."""
+    found: list[str] = []
+    _gather(value, found, is_secret=is_secret)
+    return found
+
+
+def _gather(value: Any, found: list[str], *, is_secret: bool) -> None:
+    """Add to what was found; every record that is shown goes through here."""
+    if isinstance(value, str):
+        if is_secret:
+            found.append(value)
+    elif isinstance(value, dict):
         for key, item in value.items():
-            yield from under_secret_names(item, is_secret=is_secret or is_sensitive(str(key)))
+            _gather(item, found, is_secret=is_secret or is_sensitive(str(key)))
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from under_secret_names(item, is_secret=is_secret)
-    elif is_secret and isinstance(value, str):
-        yield value
+            _gather(item, found, is_secret=is_secret)
+    elif isinstance(value, RecordView):
+        _gather(value.data, found, is_secret=is_secret)
+    elif isinstance(value, Mapping):
+        _gather(dict(value), found, is_secret=is_secret)
