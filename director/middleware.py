@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
@@ -78,14 +78,20 @@ def _zone(name: str) -> tzinfo | None:
 class ErrorPages:
     """An error of the tree that a view did not catch: its message, as a page or as the fragment that was asked for.
 
-    The API answers in its own way; errors that are not ours go on to Django's 500 page.
+    An address that takes forms only is visited after a sign-in that came between; that is answered by a page too. The
+    API answers in its own way; errors that are not ours go on to Django's 500 page.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and not response.content:  # a view's own, which is blank
+            page = render(request, "405.html", status=405)
+            page.headers["Allow"] = response.headers["Allow"]
+            return page
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, DirectorError) or request.path.startswith("/api/"):

@@ -145,3 +145,11 @@ def test_the_theme_is_rendered_by_the_server(world: World):
 
 def test_health_needs_no_sign_in(db: None):
     assert Client().get("/health/").json() == {"status": "ok"}
+
+
+def test_visiting_an_address_that_only_takes_forms_says_what_to_do(world: World):
+    answer = world.owner.get(f"/executions/{world.execution.number}/pause/")
+
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "POST"
+    assert "Go back to the page you came from" in answer.content.decode()
