@@ -17,7 +17,7 @@ from django.db.models import Case, F, Func, IntegerField, JSONField, Value, When
 from director import paging
 from executions.models import ExecutionFrame, ExecutionStep
 from executions.queries.actions import StoryAction, actions_in
-from executions.queries.walks import LAST, journal_of, older_walks, storing
+from executions.queries.walks import LAST, RUNS_SHOWN, journal_of, older_walks, storing
 from executions.states import StepStatus
 from records.models import ChangeKind, RecordChange, WorkflowRecord
 
@@ -58,7 +58,7 @@ def page_of(record: WorkflowRecord, runs: Sequence[ExecutionFrame], show: str, c
     actions = actions_in(runs, before.action) if show in ("", "people") else ()
     kinds: list[Iterable[Event]] = [rows, _changes(record, show, before.change), actions]
     told = list(heapq.merge(*kinds, key=_at, reverse=True))
-    older = _older(record, before, rows) if runs and show != "people" else None
+    older = _older(record, before, rows) if len(runs) >= RUNS_SHOWN and show != "people" else None
     events = _shown(told, rows, older)
     more = len(events) < len(told) or older is not None
     return StoryPage(

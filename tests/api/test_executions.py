@@ -9,6 +9,7 @@ from executions.models import Execution
 from tests.api.conftest import TRIAGE, Personas
 from tests.executions.running import drive
 from tests.factories import make_record
+from tests.rig.queries import statements
 from workflows.services import publish
 
 
@@ -169,8 +170,11 @@ def test_a_record_tells_its_history_and_what_it_was(people: Personas) -> None:
     corrected = {"set": {"vars.category": "lead", "fields.password": "hunter2"}, "reason": "by phone"}
     people.mate.patch(record, corrected, format="json")
 
+    with statements() as asked:
+        people.owner.get(f"{record}/history")
     story = people.owner.get(f"{record}/history", {"as_of": before.isoformat()}).json()
 
+    assert len(asked) <= 6  # whose token, the workflow and the record; walks, rows and changes
     change, *steps = story["results"]
     assert (change["entry"], change["by"], change["reason"]) == ("change", "tom", "by phone")
     assert {line["path"]: line["kind"] for line in change["lines"]} == {

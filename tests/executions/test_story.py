@@ -36,7 +36,8 @@ def workflow() -> Workflow:
 @pytest.fixture
 def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(story_pages, "SIZE", 4)
-    monkeypatch.setattr(walks, "WALKS", 3)
+    for module, name in ((walks, "WALKS"), (walks, "RUNS_SHOWN"), (story_pages, "RUNS_SHOWN")):
+        monkeypatch.setattr(module, name, 3)
 
 
 def walk(workflow: Workflow, record: WorkflowRecord) -> ExecutionFrame:
