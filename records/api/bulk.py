@@ -159,7 +159,9 @@ class BulkCancel(DataView):
     def post(self, request: Request, workflow: str, operation: UUID) -> Response:
         """End the operation after the batch being worked on; what is done stays done."""
         found = bulk.get_operation(get_workflow_for(request.user, workflow), operation)
-        return Response(BulkOperationSerializer(bulk.cancel(found.pk), context={"request": request}).data)
+        bulk.cancel(found.pk)
+        found.refresh_from_db()
+        return Response(BulkOperationSerializer(found, context={"request": request}).data)
 
 
 def _parameters(asked: dict[str, Any]) -> dict[str, Any]:

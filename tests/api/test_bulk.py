@@ -186,3 +186,12 @@ def test_an_empty_list_in_a_filter_never_means_all(people: Personas, failed: str
 
     assert (refused.status_code, refused.json()["code"]) == (422, "filter_invalid")
     assert not BulkOperation.objects.exists()
+
+
+def test_an_operation_is_cancelled_and_the_answer_tells_how_far_it_came(people: Personas, failed: str) -> None:
+    url = post(people.owner, f"{failed}/bulk", action="skip", filter={})["Location"]
+
+    cancelled = people.mate.post(f"{url}/cancel")
+
+    assert (cancelled.status_code, cancelled.json()["status"], cancelled.json()["changed"]) == (200, "cancelled", 0)
+    assert cancelled.json()["finished_at"]
