@@ -10,7 +10,8 @@ import jsonschema_rs
 
 from director import jsontools
 from records.errors import SchemaInvalid
-from records.patches import format_path
+from records.masking import hides_at, mask_tree
+from records.patches import format_path, look_up
 
 MAX_PROBLEMS = 20  # named of one value
 MAX_MESSAGE_CHARACTERS = 300  # a message quotes the value, which may be long
@@ -36,15 +37,18 @@ def check_schema(schema: Any) -> None:
 def problems(schema: Any, value: Any, root: str = "", *, secret: bool = False) -> list[SchemaProblem]:
     """Return where the value breaks the schema, at most MAX_PROBLEMS; nothing when it fits or there is no schema.
 
-    root: what paths begin with ("fields"). secret: messages do not quote the value. Raises SchemaInvalid.
+    root: what paths begin with ("fields"). secret: messages do not quote the value, as they do not where one of them
+    would quote what is masked for its name. Raises SchemaInvalid.
     """
     if schema is None:
         return []
     validator = _validator(jsontools.canonical(schema), secret=secret)
     if validator.is_valid(value):
         return []
-    prefix = [root] if root else []
-    return [_problem(error, prefix) for error in islice(validator.iter_errors(value), MAX_PROBLEMS)]
+    errors = list(islice(validator.iter_errors(value), MAX_PROBLEMS))
+    if not secret and any(_quotes_secret(value, error) for error in errors):
+        return problems(schema, value, root, secret=True)
+    return [_problem(error, [root] if root else []) for error in errors]
 
 
 def in_words(found: list[SchemaProblem]) -> str:
@@ -56,6 +60,11 @@ def _problem(error: jsonschema_rs.ValidationError, prefix: list[str]) -> SchemaP
     path = format_path([*prefix, *error.instance_path])
     rule = str(error.schema_path[-1]) if error.schema_path else "false"  # the schema that lets nothing through
     return SchemaProblem(path=path, rule=rule, message=_shortened(error.message))
+
+
+def _quotes_secret(value: Any, error: jsonschema_rs.ValidationError) -> bool:
+    standing = look_up(value, error.instance_path)
+    return hides_at(error.instance_path, standing) or mask_tree(standing) != standing
 
 
 def _shortened(text: str) -> str:

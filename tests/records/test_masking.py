@@ -2,6 +2,7 @@
 
 import pytest
 
+from records import schemas
 from records.masking import MASK, is_sensitive, mask_at, mask_tree, mask_values
 
 
@@ -65,3 +66,21 @@ def test_the_branch_that_was_taken_is_no_secret_though_it_stands_under_key():
         {"api_key": MASK},
     ]
     assert (mask_at(("route", "key"), "1"), mask_at(("key", "door"), "1")) == ("1", MASK)
+
+
+@pytest.mark.parametrize(
+    "schema", [{"properties": {"password": {"minLength": 20}}}, {"anyOf": [{"required": ["name"]}]}]
+)
+def test_what_is_wrong_with_a_secret_is_said_without_it(schema):
+    (problem,) = schemas.problems(schema, {"password": "hunter22", "note": "x"}, "fields")
+
+    assert problem["path"] in ("fields.password", "fields")
+    assert "hunter22" not in problem["message"]
+
+
+def test_what_is_wrong_beside_a_secret_is_quoted():
+    schema = {"properties": {"total": {"type": "integer"}}}
+
+    (problem,) = schemas.problems(schema, {"password": "hunter22", "total": "seven"}, "fields")
+
+    assert problem["message"] == '"seven" is not of type "integer"'
