@@ -24,22 +24,33 @@ from executions.models import Execution, TriggerType
 from executions.nudge import nudge_on_commit
 from executions.overrides import merged
 from executions.replay import copying
+from executions.replay.services import path_to
 from executions.states import EXECUTION_TERMINAL
 from records.models import WorkflowRecord
 from workflows.definition.compile import compile_plan
+from workflows.definition.plan import Plan
 
 NAMED = 25  # so many records of a retry are named in what is kept of it
 
 # Failed frames of the execution that its record still fails by, and whether their iterate is still open for them.
-# A frame that was retried elsewhere does not count: its record has moved on. The iterate's own frame is locked too: it is
-# either seen to be over, or woken only after this, and then looks again whether all below it is over.
+# A frame that was retried elsewhere does not count: its record has moved on. What stopped an inner iterate goes on with
+# the record around it, which failed by that. The iterate's own frame is locked too: it is either seen to be over, or
+# woken only after this, and then looks again whether all below it is over.
 FAILED_FRAMES = """
+WITH RECURSIVE up AS (
+    SELECT f.id, f.parent_id FROM execution_frames f JOIN workflow_records r ON r.id = f.record_id
+    WHERE f.execution_id = %(execution)s AND f.status = 'failed' AND r.status = 'failed' AND r.frame_id IS NULL
+        AND (%(records)s::uuid[] IS NULL OR f.record_id = ANY (%(records)s))
+    UNION
+    SELECT p.id, p.parent_id FROM up JOIN execution_frames p ON p.id = up.parent_id
+    WHERE p.status = 'failed' AND p.parent_id IS NOT NULL
+)
 SELECT f.id, f.alias, f.record_id, p.status = 'waiting' AND p.waiting_for = 'children' AS is_open
 FROM execution_frames f
 JOIN execution_frames p ON p.id = f.parent_id
 JOIN workflow_records r ON r.id = f.record_id
-WHERE f.execution_id = %(execution)s AND f.status = 'failed' AND r.status = 'failed' AND r.frame_id IS NULL
-    AND (%(records)s::uuid[] IS NULL OR f.record_id = ANY (%(records)s))
+WHERE f.id IN (SELECT id FROM up) AND f.status = 'failed' AND r.status = 'failed' AND r.frame_id IS NULL
+    AND (p.status <> 'failed' OR p.parent_id IS NULL)
     AND (%(repeat_interrupted)s OR f.error ->> 'code' IS DISTINCT FROM 'step_interrupted')
 ORDER BY f.id FOR NO KEY UPDATE OF p, f, r
 """
@@ -212,7 +223,7 @@ def _continue(
     rerun: Sequence[str],
 ) -> Execution:
     """Make the run in which the records go on: copies of their frames, below copies of the frames around them."""
-    ids = [frame[0] for frame in frames]
+    ids, plan = [frame[0] for frame in frames], compile_plan(original.version)
     execution = Execution.objects.create(
         workflow_id=original.workflow_id,
         version_id=original.version_id,
@@ -221,11 +232,11 @@ def _continue(
         labels=original.labels,
         replay_of=original,
         started_by=user,
-        overrides={**overrides, **_inherited(original), "stop_after": sorted({frame[1] for frame in frames})},
+        overrides={**overrides, **_inherited(original), "stop_after": sorted(_around(frames, plan))},
         created_at=TransactionNow(),  # as what is noted of it: all that it walks were retried by that
     )
     execution.refresh_from_db(fields=["number", "created_at"])
-    aliases = list(compile_plan(original.version).steps)
+    aliases = list(plan.steps)
     with connection.cursor() as cursor:
         cursor.execute(RESET_RECORDS, {"frames": ids})
         copying.choose(cursor, ids)
@@ -233,6 +244,12 @@ def _continue(
     copying.copy(execution, copying.Keeping(kept, aliases), copy_temporary=False)
     nudge_on_commit(execution.pk)
     return execution
+
+
+def _around(frames: list[tuple[int, str, UUID, bool]], plan: Plan) -> set[str]:
+    """The iterates that walked the frames, and those around these."""
+    inner = {frame[1] for frame in frames}
+    return inner.union(*(path_to(plan, alias) for alias in inner))
 
 
 def _set_aside(cursor: Any, execution: Execution, frames: list[int], rerun: Sequence[str]) -> None:

@@ -75,7 +75,7 @@ class RunContext:
     changes: bool = field(init=False)
     # Whether effects are answered from the recordings of the run that is replayed.
     is_dry: bool = field(init=False)
-    # Iterates after which a frame ends: a retry goes the records' own path and repeats nothing of the batch.
+    # Iterates after which the frames around them end: a retry goes the records' own path and repeats nothing of the batch.
     stop_after: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -338,7 +338,7 @@ class EngineServices(Services):
         assert step.iterate is not None
         if step.iterate.on_error is OnError.STOP and result["failed"]:
             raise IterateStopped(step.alias, result)
-        walker.complete_iterate(attempt, result)
+        walker.complete_iterate(attempt, result, copied=after == 0)
 
     async def tell_unread(self, attempt: Attempt, unread: Tally, run: RunContext) -> None:
         """Write one line for the step: how many, and the first of them with their positions."""

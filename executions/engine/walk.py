@@ -168,8 +168,12 @@ class Walker:
             await self._branch(frame, step, scope, recorded.output)
         if step.type.ends_block:
             raise Parked(_ended(recorded.output))
-        if step.alias in self.run.stop_after:
+        if self._ends_after(step, copied=False):
             raise Parked(FrameEnd(FrameStatus.COMPLETE, "complete"))
+
+    def _ends_after(self, step: StepPlan, *, copied: bool) -> bool:
+        """Whether the frame ends with the iterate: in a retry, one that is there only for the copied frames below it."""
+        return step.alias in self.run.stop_after and (copied or self.run.again is not None)
 
     def _heed_control(self, frame: Frame, step: StepPlan, *, forgiven: int | None = None) -> NoReturn:
         """At a step boundary: leave the frame, for a person paused, cancelled or changed the run.
@@ -376,10 +380,13 @@ class Walker:
             frame.record.data = patches.apply(frame.record.data, (operation,))
         self._record(attempt, status, output=encoded)
 
-    def complete_iterate(self, attempt: Attempt, result: dict[str, Any]) -> None:
-        """Record an iterate's result; on a retry's path the frame ends with it."""
+    def complete_iterate(self, attempt: Attempt, result: dict[str, Any], *, copied: bool = False) -> None:
+        """Record an iterate's result, and end the frame with it where that is all it is there for.
+
+        copied: the frames of its records are copies, with which a retry or a replay began.
+        """
         self._complete(attempt, result)
-        if attempt.step.alias in self.run.stop_after:
+        if self._ends_after(attempt.step, copied=copied):
             raise Parked(FrameEnd(FrameStatus.COMPLETE, "complete"))
 
     def _record(

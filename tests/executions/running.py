@@ -60,7 +60,7 @@ def wake_all(execution: Execution) -> None:
 
 
 def statuses(workflow: Workflow) -> dict[str, str]:
-    return dict(workflow.records.filter(execution_id=None).values_list("record_id", "status"))
+    return dict(workflow.records.filter(execution_id=None).order_by("record_id").values_list("record_id", "status"))
 
 
 def outputs(execution: Execution, alias: str) -> list[Any]:
