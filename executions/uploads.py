@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.text import get_valid_filename
 
 from director.jsontools import pointer
-from executions.errors import AnswerInvalid
+from executions.prompts.errors import AnswerInvalid
 
 FOLDER = "prompts"
 MAX_BYTES = 50 * 1024 * 1024

@@ -16,7 +16,7 @@ from director import jsontools
 from director.errors import did_you_mean
 from director.jsontools import pointer
 from executions import uploads
-from executions.errors import AnswerInvalid
+from executions.prompts.errors import AnswerInvalid
 
 Problem = dict[str, str]  # {"pointer", "detail", "code"}; pointers lead into {"action", "data", "comment"}
 

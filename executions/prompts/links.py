@@ -13,8 +13,8 @@ from django.contrib.auth.models import User
 from django.core import signing
 from django.urls import reverse
 
-from executions.errors import PromptLinkExpired
 from executions.models import HumanPrompt
+from executions.prompts.errors import PromptLinkExpired
 
 SALT = "director.prompt"
 MAX_AGE_SECONDS = 7 * 24 * 3600  # of a link to a prompt that waits longer

@@ -19,7 +19,12 @@ from django.utils import timezone
 from director import jsontools
 from director.errors import DirectorError, did_you_mean
 from executions import uploads
-from executions.errors import (
+from executions.models import Execution, HumanPrompt, PromptAnswer, PromptStatus
+from executions.outcomes import finish_step
+from executions.prompts import fields as prompt_fields
+from executions.prompts import news as prompt_news
+from executions.prompts import quorum as prompt_quorum
+from executions.prompts.errors import (
     AnswerInvalid,
     PromptAmbiguous,
     PromptAnswered,
@@ -28,11 +33,6 @@ from executions.errors import (
     PromptNotFound,
     PromptNotYours,
 )
-from executions.models import Execution, HumanPrompt, PromptAnswer, PromptStatus
-from executions.outcomes import finish_step
-from executions.prompts import fields as prompt_fields
-from executions.prompts import news as prompt_news
-from executions.prompts import quorum as prompt_quorum
 from executions.prompts.people import groups_of, is_member
 from records.masking import masked_paths
 from workflows.models import Workflow

@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from director import jsontools
 from director.errors import DirectorError
-from executions.errors import AnswerInvalid
 from executions.markdown import to_html
 from executions.models import HumanPrompt, PromptAnswer, PromptStatus
 from executions.prompts import fields as prompt_fields
 from executions.prompts import form as prompt_form
 from executions.prompts import services as prompts
+from executions.prompts.errors import AnswerInvalid
 from executions.prompts.secrets import secrets_of_prompt
 from executions.queries.prompts import Waiting
 

@@ -11,8 +11,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from director.errors import DirectorError
-from executions.errors import AnswerInvalid, PromptLinkExpired
 from executions.models import HumanPrompt, PromptStatus
+from executions.prompts.errors import AnswerInvalid, PromptLinkExpired
 from executions.prompts.links import open_link
 from executions.views.prompt_dialog import dialog_context, fields_shown, kept_files, refused_context, take
 

@@ -14,10 +14,10 @@ from django.views.decorators.http import require_http_methods
 from director.given import number_in
 from director.growth import has_grown
 from director.htmx import is_htmx
-from executions.errors import AnswerInvalid
 from executions.models import HumanPrompt
 from executions.prompts import form as prompt_form
 from executions.prompts import services as prompts
+from executions.prompts.errors import AnswerInvalid
 from executions.prompts.fields import CONFIDENCE, Problem
 from executions.refusals import PromptsGrown
 from executions.views.prompt_asked import is_uuid, narrow_of

@@ -16,9 +16,9 @@ from redis.exceptions import RedisError
 
 from director.api.renderers import streamed
 from director.htmx import is_htmx, render_page, target
-from executions.errors import AnswerInvalid, PromptAnswered, PromptClosed
 from executions.models import HumanPrompt
 from executions.prompts import services as prompts
+from executions.prompts.errors import AnswerInvalid, PromptAnswered, PromptClosed
 from executions.queries.prompts import alike, in_list, prompts_of_run, prompts_page, tab_counts
 from executions.services import get_execution_for
 from executions.views.prompt_asked import is_uuid, narrow_of

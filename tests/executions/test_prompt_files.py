@@ -7,10 +7,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from executions import control, uploads
-from executions.errors import AnswerInvalid
 from executions.models import HumanPrompt
 from executions.prompts import due as prompt_due
 from executions.prompts import services as prompts
+from executions.prompts.errors import AnswerInvalid
 from tests.executions.prompting import ask, person
 from tests.executions.running import drive, outputs, publish
 from workflows.errors import DefinitionInvalid

@@ -14,7 +14,13 @@ from django.utils import timezone
 
 from director.errors import DirectorError
 from executions import control
-from executions.errors import (
+from executions.markdown import to_html
+from executions.models import ExecutionStep, HumanPrompt, PromptAnswer
+from executions.outcomes import finish_step
+from executions.prompts import due as prompt_due
+from executions.prompts import form as prompt_form
+from executions.prompts import services as prompts
+from executions.prompts.errors import (
     AnswerInvalid,
     PromptAnswered,
     PromptClosed,
@@ -22,12 +28,6 @@ from executions.errors import (
     PromptNotFound,
     PromptNotYours,
 )
-from executions.markdown import to_html
-from executions.models import ExecutionStep, HumanPrompt, PromptAnswer
-from executions.outcomes import finish_step
-from executions.prompts import due as prompt_due
-from executions.prompts import form as prompt_form
-from executions.prompts import services as prompts
 from executions.prompts.links import link_for, open_link
 from executions.retry import retry_failed
 from executions.views.prompt_dialog import dialog_context
