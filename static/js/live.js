@@ -214,7 +214,7 @@ function fallBack() {
 
 function tellWhen() {
   const when = document.querySelector("#live-notice [data-when]");
-  if (when) when.textContent = `Trying again. What you see is from ${seenAt.toLocaleTimeString()}.`;
+  if (when) when.textContent = `Trying again. What you see is from ${seenAt.toLocaleTimeString("en-GB")}.`;
 }
 
 function showState(isLive) {
