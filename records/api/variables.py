@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -21,6 +22,7 @@ from records.api.records import IF_MATCH
 from records.errors import VariableChanged, VariableDiffers
 from records.models import WorkflowVariable
 from records.revealing import may_reveal
+from records.services import WorkflowData
 from records.variables import ABSENT, Variables, formatted
 
 VERBS = ("increment", "append", "compare_and_set")
@@ -131,7 +133,7 @@ class VariableDetail(DataView):
         asked = read_body(request, VariableSetSerializer)
         data = self.open_data(request, workflow)
         with if_match(request) as expected:
-            may = may_reveal(request.user, data.workflow)
+            may = _may_reveal(request, data, asked)
             row = data.variables.set(key, **asked, expected_revision=expected, may_reveal=may)
         return _answer(row, status.HTTP_201_CREATED if row.revision == 1 else status.HTTP_200_OK)
 
@@ -152,7 +154,7 @@ class VariableDetail(DataView):
             before = data.variables.row(key)
             if "value" not in asked:  # which must not undo what another sets meanwhile
                 asked["value"], expected = before.value, before.revision if expected is None else expected
-            may = may_reveal(request.user, data.workflow)
+            may = _may_reveal(request, data, asked)
             return _answer(data.variables.set(key, **asked, expected_revision=expected, may_reveal=may))
 
     @extend_schema(operation_id="delete_variable", parameters=[IF_MATCH, ReasonQuery], responses={204: None})
@@ -162,6 +164,11 @@ class VariableDetail(DataView):
         with if_match(request) as expected:
             self.open_data(request, workflow).variables.delete(key, reason=reason, expected_revision=expected)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _may_reveal(request: Request, data: WorkflowData, asked: Mapping[str, Any]) -> bool:
+    """Whether the caller may see secrets; found out only where what is asked for could show one."""
+    return bool({"sensitive", "schema"} & asked.keys()) and may_reveal(request.user, data.workflow)
 
 
 @transaction.atomic
