@@ -159,8 +159,9 @@ def retry_group(
     left = members(execution, cause)
     if not left:
         raise NothingToRetry(f"The group {cause} of execution #{execution.number}")
-    retried = retry_failed(execution, user=user, records=left[:first], reason=reason, cause=cause)
-    return GroupRetried(retried, len(left) - retried.records)
+    chosen = left[:first]
+    retried = retry_failed(execution, user=user, records=chosen, reason=reason, cause=cause)
+    return GroupRetried(retried, len(left) - len(chosen))
 
 
 def _go_on(
