@@ -19,6 +19,7 @@ from executions import bulk
 from executions.api.executions import ReasonSerializer
 from executions.models import ExecutionBulk, ExecutionBulkItem, ExecutionBulkKind
 from executions.states import FrameStatus
+from records.api.bulk import BulkPreviewSerializer
 
 
 class BulkReplaySerializer(serializers.Serializer[Any]):
@@ -47,14 +48,6 @@ class ExecutionBulkRequestSerializer(ReasonSerializer):
         min_value=0, required=False, help_text="The total you agree to; refused when a tenth more match by then."
     )
     dry_run = serializers.BooleanField(default=False, help_text="Only tell how many executions it would be about.")
-
-
-class ExecutionBulkPreviewSerializer(serializers.Serializer[Any]):
-    """How many executions match, and how many of them would be left as they are."""
-
-    total = serializers.IntegerField()
-    refused = serializers.IntegerField()
-    by_status = serializers.DictField(child=serializers.IntegerField())
 
 
 class ExecutionBulkSerializer(serializers.Serializer[Any]):
@@ -91,7 +84,7 @@ class ExecutionBulkStart(APIView):
         operation_id="start_execution_bulk",
         request=ExecutionBulkRequestSerializer,
         responses={
-            200: OpenApiResponse(ExecutionBulkPreviewSerializer, description="Of a dry run."),
+            200: OpenApiResponse(BulkPreviewSerializer, description="Of a dry run."),
             202: OpenApiResponse(ExecutionBulkSerializer, description="Begun."),
         },
     )
@@ -100,7 +93,7 @@ class ExecutionBulkStart(APIView):
         asked = read_body(request, ExecutionBulkRequestSerializer)
         if asked["dry_run"]:
             found = bulk.preview(asked["action"], asked["filter"], user=request.user)
-            return Response(ExecutionBulkPreviewSerializer(found).data)
+            return Response(BulkPreviewSerializer(found).data)
         operation = bulk.start(
             asked["action"],
             asked["filter"],

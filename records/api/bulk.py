@@ -49,7 +49,7 @@ class BulkSerializer(PathsSerializer):
 
 
 class BulkPreviewSerializer(serializers.Serializer[Any]):
-    """How many records match; `refused` could not be changed as they are."""
+    """How many match, by status; `refused` of them would be left as they are."""
 
     total = serializers.IntegerField()
     by_status = serializers.DictField(child=serializers.IntegerField())
