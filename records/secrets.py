@@ -26,10 +26,12 @@ from workflows.querysets import WorkflowQuerySet
 
 # Wider than `is_sensitive`, which decides: only what may hold a secret is read.
 MAYBE = "|".join((*PARTS, *WORDS))
-# What may be a secret's name in a record, with what stands under it: for those who do not read the data itself.
+# For those who do not read a record's data itself: what may be a secret's name in it, with what stands under it. Of a
+# small record it is all of the data, since looking through it takes PostgreSQL several times as long as to give it away.
+SMALL_BYTES = 4_096
 MAYBE_SQL = (
-    'jsonb_path_query_array({data}, \'strict $.** ? (@.type() == "object").keyvalue()'
-    f""" ? (@.key like_regex "{MAYBE}" flag "i")')"""
+    f"CASE WHEN pg_column_size({{data}}) < {SMALL_BYTES} THEN {{data}} ELSE jsonb_path_query_array({{data}}, "
+    f"""'strict $.** ? (@.type() == "object").keyvalue() ? (@.key like_regex "{MAYBE}" flag "i")') END"""
 )
 
 
@@ -50,10 +52,6 @@ class Secrets:
     def hide(self, value: Any) -> Any:
         """Return a JSON value as it may be shown: secrets masked by their keys and by their values."""
         return mask_values(mask_tree(value), self.texts)
-
-    def hide_values(self, value: Any) -> Any:
-        """Return a JSON value with the secrets masked by their values alone: its keys were looked at already."""
-        return mask_values(value, self.texts)
 
     def shown(self, data: Any) -> Any:
         """Return a record's data, or any other whole, as it may be shown: also without its own secrets."""
@@ -115,9 +113,9 @@ def own_secrets(record: WorkflowRecord) -> Any:
     return record.data if record.maybe_secret is None else named(record.maybe_secret)
 
 
-def named(found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def named(found: Any) -> list[Any]:
     """Return what MAYBE_SQL has found, each value under its name."""
-    return [{one["key"]: one["value"]} for one in found]
+    return [found] if isinstance(found, dict) else [{one["key"]: one["value"]} for one in found]
 
 
 def _maybe(rows: QuerySet[WorkflowVariable]) -> QuerySet[WorkflowVariable]:

@@ -59,7 +59,7 @@ class WorkflowData:
         found: dict[str, Any] = {}
         if bucket in ("all", "global") and not cursor:
             rows = self.variables.query(pattern)[:MAX_VARIABLES]
-            found["variables"] = {row.key: _variable(row, self.secrets, metadata=metadata) for row in rows}
+            found["variables"] = {row.key: _variable(row, metadata=metadata) for row in rows}
         if bucket in ("all", "records"):
             narrow = RecordFilter(pattern=pattern)
             page = self.records.query(narrow, order="record_id", cursor=cursor, size=size)
@@ -118,12 +118,11 @@ def _kind(key: str, aliases: set[str]) -> str:
     return "node" if key.split(".", 1)[0] in aliases else "custom"
 
 
-def _variable(row: WorkflowVariable, secrets: Secrets, *, metadata: bool) -> Any:
-    value = secrets.hide_values(row.shown)
+def _variable(row: WorkflowVariable, *, metadata: bool) -> Any:
     if not metadata:
-        return value
+        return row.shown
     return {
-        "value": value,
+        "value": row.shown,
         "schema": row.schema,
         "sensitive": row.is_sensitive,
         "reason": row.reason,

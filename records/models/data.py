@@ -49,7 +49,7 @@ class WorkflowRecord(models.Model):
     # Given by lists (`records.queries.records_page`) beside the columns; maybe_secret: in place of data that is not loaded.
     title: str
     picked: list[Any]
-    maybe_secret: list[Any] | None = None
+    maybe_secret: Any = None
 
     class Meta:
         db_table = "workflow_records"

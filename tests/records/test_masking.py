@@ -1,9 +1,15 @@
 """What is masked: by its key, at any depth, and by its value wherever it has travelled."""
 
+from secrets import token_hex
+
 import pytest
 
 from records import schemas
+from records.filters import RecordFilter
 from records.masking import MASK, is_sensitive, mask_at, mask_tree, mask_values
+from records.queries import records_page
+from records.secrets import SMALL_BYTES, secrets_of_records
+from tests.factories import make_record, make_workflow
 
 
 @pytest.mark.parametrize(
@@ -84,3 +90,17 @@ def test_what_is_wrong_beside_a_secret_is_quoted():
     (problem,) = schemas.problems(schema, {"password": "hunter22", "total": "seven"}, "fields")
 
     assert problem["message"] == '"seven" is not of type "integer"'
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("size", [10, SMALL_BYTES * 2])
+def test_a_list_knows_the_secrets_of_records_whose_data_it_does_not_read(size):
+    said = {"login": [{"password": "pw-of-one"}], "note": "in by pw-of-one", "body": token_hex(size)}
+    workflow = make_record(make_workflow(), fields=said).workflow
+
+    (row,) = records_page([workflow.pk], RecordFilter(), whole=False, picked=[("fields", "note")]).rows
+    secrets = secrets_of_records([row])[row.pk]
+
+    assert "data" in row.get_deferred_fields()
+    assert secrets.texts == {"pw-of-one"}
+    assert secrets.hide(row.picked) == [f"in by {MASK}"]
