@@ -148,6 +148,14 @@ def _quick(narrow: RecordFilter, values: dict[str, Any]) -> list[str]:
 
 def _beside(narrow: RecordFilter, values: dict[str, Any]) -> list[str]:
     """Return the condition on what is kept beside the records, if any."""
+    parts = searched(narrow, values)
+    workflow = "r.workflow_id" if narrow.created_by or narrow.created_in else HIDDEN_WORKFLOW
+    where = " AND ".join((f"s.workflow_id = {workflow}", "s.record_id = r.id", *parts))
+    return [f"EXISTS (SELECT 1 FROM record_search s WHERE {where})"] if parts else []  # noqa: S608 - made of constants
+
+
+def searched(narrow: RecordFilter, values: dict[str, Any]) -> list[str]:
+    """Return the conditions over `record_search s` and put their parameters into the values."""
     parts: list[str] = []
     if narrow.text:
         values["words"] = search.query_of(narrow.text)
@@ -162,9 +170,7 @@ def _beside(narrow: RecordFilter, values: dict[str, Any]) -> list[str]:
     if narrow.created_in:
         values["created_in"] = narrow.created_in
         parts.append("s.created_in = %(created_in)s")
-    workflow = "r.workflow_id" if narrow.created_by or narrow.created_in else HIDDEN_WORKFLOW
-    where = " AND ".join((f"s.workflow_id = {workflow}", "s.record_id = r.id", *parts))
-    return [f"EXISTS (SELECT 1 FROM record_search s WHERE {where})"] if parts else []  # noqa: S608 - made of constants
+    return parts
 
 
 def _words_of(test: FieldTest) -> str:

@@ -19,7 +19,7 @@ from django.db import connection
 from director import paging
 from director.jsontools import loads
 from records.errors import FilterInvalid
-from records.filters import RecordFilter, conditions
+from records.filters import RecordFilter, conditions, searched
 from records.models import WorkflowRecord
 from records.patterns import ANY, beginning
 
@@ -82,7 +82,7 @@ class Listing:
         self.values |= {f"key{place}": value for place, value in enumerate(at.key if at else ())}
         self.values |= {"workflows": list(workflows), "type": narrow.type, "status": list(narrow.status)}
         self.from_, self.to = self._range()
-        self.matching, self.is_one = matching, len(workflows) == 1
+        self.matching, self.workflows = matching, len(workflows)
         self.last = ""  # the statement for the last record that was looked at, when some were not
 
     def rows(self, columns: str, values: dict[str, Any]) -> list[WorkflowRecord]:
@@ -119,13 +119,12 @@ class Listing:
         tested = [*others, *self.slow]
         if not tested:
             yield self._merged([], self.size + 1)
-        elif others and not self.is_one:
-            yield self._planned()
         elif not others and self.matching() <= FEW:
             yield self._sorted()
         else:
-            yield self._merged(tested, LOOK)
-            yield self._merged(tested, SCAN) if not others or self._are_many(others) else self._planned()
+            yield self._merged(tested, self._share(LOOK))
+            many = not others or self._are_many(others)
+            yield self._merged(tested, self._share(SCAN)) if many else self._planned()
 
     def _merged(self, tested: Sequence[str], looked_at: int) -> str:
         """From a stretch of the order's index for each type and status; so many records in all, which are tested."""
@@ -149,21 +148,24 @@ class Listing:
             ORDER BY {self._order("r")} LIMIT {self.size + 1}"""  # noqa: S608 - made of constants
 
     def _planned(self) -> str:
-        """By what the planner finds for the filter: of one workflow few pass, which are sorted."""
+        """All that pass, which are few, by what the planner finds for the filter, sorted."""
         self.last = ""
-        quick = ["r.workflow_id = w.id", *self._kinds("r"), *self.quick, *self._beyond()]
-        order = f"ORDER BY {self._order('r')} LIMIT {self.size + 1}"
+        quick = ["r.workflow_id = w.id", *self._kinds("r"), *self.quick]
         return f"""SELECT r.* FROM {WORKFLOWS} CROSS JOIN LATERAL (
-                SELECT r.* FROM workflow_records r {_where(quick)} {"OFFSET 0" if self.is_one else order}
-            ) AS r {_where(self.slow)} {order}"""  # noqa: S608 - made of constants
+                SELECT r.* FROM workflow_records r {_where(quick)} OFFSET 0
+            ) AS r {_where([*self.slow, *self._beyond()])}
+            ORDER BY {self._order("r")} LIMIT {self.size + 1}"""  # noqa: S608 - made of constants
 
     def _are_many(self, others: Sequence[str]) -> bool:
-        """Whether more than FEW pass what is asked for beside types, statuses and tests. One query."""
-        passing = _where(["r.workflow_id = w.id", *others, *self._kinds("r")])
-        statement = f"""SELECT count(*) FROM (
-            SELECT 1 FROM {WORKFLOWS} JOIN workflow_records r ON true {passing} LIMIT {FEW + 1}) AS found"""  # noqa: S608
+        """Whether more than FEW pass; of a search, whatever their type and status. One query."""
+        passing = searched(self.narrow, self.values)
+        if passing:
+            found = f"record_search s {_where(['s.workflow_id = ANY (%(workflows)s)', *passing])}"
+        else:
+            own = _where(["r.workflow_id = w.id", *others, *self._kinds("r")])
+            found = f"{WORKFLOWS} JOIN workflow_records r ON true {own}"
         with connection.cursor() as cursor:
-            cursor.execute(statement, self.values)
+            cursor.execute(f"SELECT count(*) FROM (SELECT 1 FROM {found} LIMIT {FEW + 1}) AS few", self.values)  # noqa: S608
             return bool(cursor.fetchone()[0] > FEW)
 
     # --- their parts ------------------------------------------------------------------------------------------------
@@ -225,6 +227,10 @@ class Listing:
     @property
     def _key(self) -> str:
         return ", ".join(f"%(key{place})s::{cast}" for place, cast in enumerate(self.order.casts))
+
+    def _share(self, looked_at: int) -> int:
+        """How many are looked at of so many workflows, so that it is not so many of each."""
+        return max(looked_at // max(self.workflows, 1), min(looked_at, self.size + 1))
 
     def _order(self, table: str, before: Sequence[str] = ()) -> str:
         way = "DESC" if self.order.descends != self.backwards else "ASC"

@@ -189,7 +189,7 @@ def test_a_search_without_an_index_goes_on_where_it_stopped(records, monkeypatch
         queries.records_page([records.workflow.pk, make_workflow().pk], narrow)
 
 
-def test_records_of_several_workflows_come_in_one_order_and_strangers_do_not(records):
+def test_records_of_several_workflows_come_in_one_order_and_strangers_do_not(records, monkeypatch):
     other, stranger = make_workflow(), make_workflow()
     make_record(other, record_id="order_1")
     make_record(stranger, record_id="secret_1")
@@ -201,6 +201,11 @@ def test_records_of_several_workflows_come_in_one_order_and_strangers_do_not(rec
 
     assert [record.record_id for record in page.rows][:2] == ["order_1", "email_002"]
     assert len(page.rows) == 6
+    for look, few in WAYS:
+        monkeypatch.setattr(listing, "LOOK", look)
+        monkeypatch.setattr(listing, "FEW", few)
+        named = queries.records_page([records.workflow.pk, other.pk], read_filter({"text": "order"}), order="-id")
+        assert [record.record_id for record in named.rows] == ["order_1"]
 
 
 def test_a_list_without_data_has_titles_and_picked_values_and_fetches_nothing_else(records, django_assert_num_queries):
