@@ -19,9 +19,13 @@ def page() -> str:
 
 
 def leaves(error: type[DirectorError]) -> Iterator[type[DirectorError]]:
-    """Every error that an API request can be refused with: those that say which status they mean."""
+    """Every error that an API request can be refused with: those that say which status they mean.
+
+    What has no code of its own is only what its leaves have in common, the status among it.
+    """
     for child in error.__subclasses__():
-        if "http_status" in vars(child) and child.http_status < 500 and child.__module__.startswith(APPS):
+        says = "http_status" in vars(child) or ("http_status" in vars(error) and "code" not in vars(error))
+        if says and "code" in vars(child) and child.http_status < 500 and child.__module__.startswith(APPS):
             yield child
         yield from leaves(child)
 
