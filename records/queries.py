@@ -17,7 +17,7 @@ from director import paging
 from director.errors import DirectorError
 from director.jsontools import dumps
 from records.errors import CursorInvalid, FilterInvalid
-from records.filters import RecordFilter, conditions
+from records.filters import RecordFilter, conditions, searched
 from records.listing import ORDERS, Listing, Order
 from records.models import RecordCount, WorkflowRecord
 from records.patches import Path
@@ -101,8 +101,11 @@ def count(workflow: UUID, narrow: RecordFilter, *, limit: int | None = None) -> 
     if narrow.only_counted:
         return _of_kind([workflow], narrow)
     quick, slow, values = conditions(narrow)
-    where = " AND ".join(["r.workflow_id = %(workflow)s", *quick, *slow])
-    statement = f"SELECT count(*) FROM (SELECT 1 FROM workflow_records r WHERE {where} LIMIT %(limit)s) AS found"  # noqa: S608
+    own, source = ["r.workflow_id = %(workflow)s", *quick, *slow], "workflow_records r"
+    if narrow == RecordFilter(text=narrow.text, created_by=narrow.created_by, created_in=narrow.created_in):
+        own, source = ["s.workflow_id = %(workflow)s", *searched(narrow, values)], "record_search s"
+    where = " AND ".join(own)
+    statement = f"SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {where} LIMIT %(limit)s) AS found"  # noqa: S608
     with connection.cursor() as found:
         found.execute(statement, {**values, "workflow": workflow, "limit": limit})
         return int(found.fetchone()[0])
