@@ -19,3 +19,7 @@ django.setup()
 del os.environ["DJANGO_SETTINGS_MODULE"]
 
 pytest_plugins = ["tests.rig.fixtures"]
+
+
+def pytest_unconfigure() -> None:
+    session.clean_up()

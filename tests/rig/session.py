@@ -1,6 +1,5 @@
 """The test session's own data folder and environment."""
 
-import atexit
 import os
 import shutil
 import tempfile
@@ -20,11 +19,12 @@ def prepare_environment() -> Path:
     data = folder / "data"
     Path(data, "static").mkdir(parents=True)  # nothing is collected: files are served from where they lie
     data.chmod(0o711)
-    atexit.register(_clean_up, data)
     os.environ["DIRECTOR_DATA_DIR"] = str(data)
     return data
 
 
-def _clean_up(data: Path) -> None:
+def clean_up() -> None:
+    """Remove the data folder. Called by pytest, for the process of a parallel session ends without its exit handlers."""
+    data = embedded.data_dir()
     embedded.leave(data)  # a session that was interrupted has not yet
     shutil.rmtree(data.parent, ignore_errors=True)
