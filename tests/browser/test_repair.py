@@ -6,12 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.db import connections
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from executions.models import Execution, Notification
 from records.models import WorkflowRecord
-from records.patches import set_at
-from records.services import WorkflowData
 from tests.executions.running import drive, email, start, wake_all
 from tests.executions.test_effects import body, interrupt
 from workflows.models import Workflow
@@ -55,11 +53,6 @@ def without_tax(owner: Any, count: int) -> tuple[Workflow, Execution]:
     for number in range(1, count + 1):
         email(workflow, number, amount=number)
     return workflow, aside(lambda: drive(start(workflow)))
-
-
-def as_typed(panel: Locator, kind: str, value: str) -> None:
-    expect(panel.get_by_label("Type")).to_have_value(kind)
-    expect(panel.get_by_label("Value")).to_have_value(value)
 
 
 def test_an_interrupted_step_is_looked_up_and_treated_as_done(
@@ -108,42 +101,3 @@ def test_a_group_is_retried_five_first_and_the_rest_once_these_are_seen(
 
     expect(group).to_contain_text("None of them is failed any more", timeout=20_000)
     assert workflow.records.filter(status="complete").count() == 8
-
-
-def test_all_that_failed_alike_are_repaired_from_one_of_them(
-    page: Page, owner: Any, worker: Callable[[], Any], beat: Any
-):
-    workflow, execution = without_tax(owner, 3)
-    worker()
-    page.goto(f"/executions/{execution.number}/")
-
-    page.get_by_role("link", name="Repair…").click()
-    panel = page.locator("#rec-repair")
-    expect(panel.get_by_label("Apply to all 3")).to_be_checked()
-    panel.get_by_label("Type").select_option("number")
-    panel.get_by_label("Value").fill("2")
-    panel.get_by_label("Field", exact=True).fill("fields.tax")
-    panel.get_by_label("Field", exact=True).press("Tab")
-    expect(panel.get_by_label("Field", exact=True)).to_have_attribute("value", "fields.tax")  # the form came back
-    as_typed(panel, "number", "2")
-    panel.get_by_label("Change").select_option("output")
-    expect(panel.get_by_label("Output, as JSON")).to_have_value("")
-    panel.get_by_label("Change").select_option("field")
-    expect(panel.get_by_label("Field", exact=True)).to_have_attribute("value", "fields.tax")
-    as_typed(panel, "number", "2")
-    aside(lambda: WorkflowData(workflow).records.patch("email_001", [set_at(("fields", "note"), "from elsewhere")]))
-    expect(page.locator("#rec-data")).to_contain_text("from elsewhere")  # an event brought the page up to date
-    as_typed(panel, "number", "2")
-    panel.get_by_label("Value").fill("two")
-    panel.get_by_role("button", name="Repair 3 and go on").click()
-    expect(panel.get_by_role("alert")).to_contain_text("number")
-    panel.get_by_label("Apply to all 3").uncheck()
-    expect(panel.get_by_role("button", name="Repair and go on")).to_be_visible()
-    as_typed(panel, "number", "two")
-    panel.get_by_label("Apply to all 3").check()
-    expect(panel.get_by_role("button", name="Repair 3 and go on")).to_be_visible()
-    panel.get_by_label("Value").fill("2")
-    panel.get_by_role("button", name="Repair 3 and go on").click()
-
-    expect(page.locator("#rec-status")).to_have_text("Complete", timeout=20_000)
-    assert set(workflow.records.values_list("data__vars__total", flat=True)) == {3, 4, 5}
